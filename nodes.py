@@ -1,0 +1,113 @@
+"""What a user sees: the node, its inputs, their tooltips and their checks."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from typing import Any
+
+from .sag_core import SigmaWindow
+from .sag_hooks import NAME, DelayedSAG, has_middle_attention
+
+RANGES = {
+    "scale": (-2.0, 5.0),
+    "blur_sigma": (0.0, 10.0),
+    "sigma_start": (0.0, 1000.0),
+    "sigma_end": (0.0, 1000.0),
+}
+
+
+def _number(name: str, default: float, tooltip: str) -> tuple[str, dict[str, Any]]:
+    low, high = RANGES[name]
+    return ("FLOAT", {"default": default, "min": low, "max": high, "step": 0.01, "round": False, "tooltip": tooltip})
+
+
+def complaint(values: dict[str, float], ranges: dict[str, tuple[float, float]]) -> str | None:
+    """What is wrong with `values`, naming the input and its value; None where nothing is."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            return f"{NAME}: {name} must be a finite number, got {value}"
+        low, high = ranges[name]
+        if not low <= value <= high:
+            limit = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+            return f"{NAME}: {name} must be {limit}, got {value}"
+    start, end = values.get("sigma_start"), values.get("sigma_end")
+    if start is not None and end is not None and start < end:
+        return f"{NAME}: sigma_start must not be below sigma_end, got sigma_start={start}, sigma_end={end}"
+    return None
+
+
+class SelfAttentionGuidanceCustom:
+    """Self-attention guidance that acts only while sigma lies in a window."""
+
+    CATEGORY = "model_patches"
+    FUNCTION = "patch"
+    RETURN_TYPES = ("MODEL",)
+    OUTPUT_TOOLTIPS = ("The model with guidance added. The model that was given stays as it is.",)
+    DESCRIPTION = (
+        "Self-Attention Guidance (SAG) inside a window of noise levels. It blurs what the negative prompt's "
+        "prediction attends to most, asks the model again, and steers away from the answer. Costs one more "
+        "evaluation of the negative prompt per step inside the window, and nothing outside it. Needs a UNet with "
+        "self-attention in its middle block (SD1.x, SD2.x, SDXL) and a cfg other than 1."
+    )
+    SEARCH_ALIASES = ["SAG", "self attention guidance", "delayed SAG", "guidance interval", "attention guidance"]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "model": ("MODEL", {"tooltip": "A UNet model: SD1.x, SD2.x, SDXL and models made from them."}),
+                "scale": _number("scale", 0.5, "Strength of the guidance, a factor without unit. 0 switches it off."),
+                "blur_sigma": _number(
+                    "blur_sigma",
+                    2.0,
+                    "Width of the blur in latent pixels (8 image pixels each). 0 switches guidance off; "
+                    "above 4 little changes, since the blur reaches 4 pixels.",
+                ),
+                "sigma_start": _number(
+                    "sigma_start",
+                    15.0,
+                    "Highest noise level (sigma) at which it acts, inclusive. Lower it to delay guidance. "
+                    "1000 means no upper bound.",
+                ),
+                "sigma_end": _number(
+                    "sigma_end",
+                    0.0,
+                    "Lowest noise level (sigma) at which it acts, inclusive. 0 means to the last step. "
+                    "Must not be above sigma_start.",
+                ),
+            }
+        }
+
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls,
+        scale: float | None = None,
+        blur_sigma: float | None = None,
+        sigma_start: float | None = None,
+        sigma_end: float | None = None,
+    ) -> bool | str:
+        """Inputs named here lose the host's range check, so this does both; linked inputs arrive as None."""
+        given = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
+        return complaint({name: value for name, value in given.items() if value is not None}, RANGES) or True
+
+    def patch(
+        self, model: Any, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
+    ) -> tuple[Any]:
+        """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
+        values = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
+        # A linked sigma may lie above the widget's maximum: the host's percent_to_sigma(0) is 999999999.9.
+        wrong = complaint(values, {**RANGES, "sigma_start": (0.0, math.inf), "sigma_end": (0.0, math.inf)})
+        if wrong:
+            raise ValueError(wrong)
+        if not has_middle_attention(model):
+            raise ValueError(
+                f"{NAME}: {type(model.model.model_config).__name__} has no self-attention in a UNet middle block, "
+                "which this node reads. Use SD1.x, SD2.x or SDXL; for models without it, "
+                "Perturbed-Attention Guidance or Skip Layer Guidance do something similar."
+            )
+        patched = model.clone()
+        if scale != 0 and blur_sigma != 0:
+            key = f"sag_delayed_activation_{uuid.uuid4().hex}"
+            DelayedSAG(scale, blur_sigma, SigmaWindow(sigma_start, sigma_end), key).install(patched)
+        return (patched,)

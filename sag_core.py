@@ -1,0 +1,117 @@
+"""What self-attention guidance computes: tensors in, tensors out, and no word of ComfyUI.
+
+Self-Attention Guidance (SAG): Hong et al., "Improving Sample Quality of Diffusion Models Using
+Self-Attention Guidance", ICCV 2023, arXiv 2210.00939. The paper's symbols stand in brackets.
+
+Glossary, with shapes
+    sigma       noise level of an evaluation, in the model's own units
+    x           noisy latent, [B, C, h, w]
+    x0          a prediction of the clean latent ("denoised"), [B, C, h, w]
+    cond        the positive prompt; uncond: the negative prompt
+    q, k        queries and keys of one self-attention, [B, tokens, heads * dim]
+    attention   how much attention a token receives; 1.0 is the average [A_t], [B, 1, rows, columns]
+    mask        where attention is above average [M_t], boolean, [B, 1, h, w]
+    degraded    x0 with the masked regions blurred [x_0 tilde], [B, C, h, w]
+    sag         x0 that the model predicts for the degraded latent, [B, C, h, w]
+    blur_sigma  width of the Gaussian, in latent pixels
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+BLUR_REACH = 4  # taps on each side of the centre: 9 x 9, as in the authors' Stable Diffusion pipeline
+SMALLEST_SIDE = BLUR_REACH + 1  # reflect padding needs one pixel more than it mirrors
+SCORES_AT_ONCE = 2**21  # float32 scores held at any time: 8 MiB
+UNBOUNDED_SIGMA = 1000.0  # the widget's end of the scale: from here on there is no upper bound
+
+
+@dataclass(frozen=True)
+class SigmaWindow:
+    """Noise levels at which guidance acts: `end <= sigma <= start`, both inclusive.
+
+    A `start` of 1000 or more means no upper bound: zero-terminal-SNR models begin at 4518.
+    """
+
+    start: float
+    end: float
+
+    def __contains__(self, sigma: float) -> bool:
+        return self.end <= sigma and (sigma <= self.start or self.start >= UNBOUNDED_SIGMA)
+
+
+def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Tensor:
+    """Attention that each token receives: column sums of softmax(q k^T / sqrt(dim)), averaged over heads.
+
+    q and k are [B, tokens, heads * dim] of any float type; the result is float32 [B, tokens] and averages 1.0.
+    The scores are made in float32, a bounded number of query rows at a time: memory grows with the number of
+    tokens, and half precision cannot overflow.
+    """
+    batch, tokens, width = k.shape
+    scale = (width // heads) ** -0.5
+    rows = max(1, SCORES_AT_ONCE // (heads * tokens))
+    received = torch.zeros(batch, tokens, dtype=torch.float32, device=k.device)
+    for sample in range(batch):
+        keys = k[sample].float().unflatten(1, (heads, -1)).permute(1, 2, 0)  # [heads, dim, tokens]
+        for chunk in q[sample].split(rows):
+            queries = chunk.float().unflatten(1, (heads, -1)).transpose(0, 1) * scale  # [heads, rows, dim]
+            received[sample] += torch.bmm(queries, keys).softmax(dim=-1).sum(dim=(0, 1))
+    return received / heads
+
+
+def gaussian_kernel(blur_sigma: float) -> list[float]:
+    """The nine weights of a Gaussian of width `blur_sigma` > 0 (latent pixels); they sum to 1."""
+    # Python floats: a width that float32 would round to zero still gives the identity, not 0 / 0.
+    weights = [math.exp(-0.5 * (t / blur_sigma) * (t / blur_sigma)) for t in range(-BLUR_REACH, BLUR_REACH + 1)]
+    return [w / sum(weights) for w in weights]
+
+
+def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
+    """Gaussian blur of [B, C, h, w] with reflected borders; h and w must be at least 5, blur_sigma above 0."""
+    if min(x0.shape[-2:]) < SMALLEST_SIDE:
+        raise ValueError(f"blur: height and width must be at least {SMALLEST_SIDE}, got shape {tuple(x0.shape)}")
+    channels = x0.shape[1]
+    taps = torch.tensor(gaussian_kernel(blur_sigma), dtype=torch.float32, device=x0.device)
+    padded = F.pad(x0.float(), [BLUR_REACH] * 4, mode="reflect")
+    along_rows = F.conv2d(padded, taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+    blurred = F.conv2d(along_rows, taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return blurred.to(x0.dtype)
+
+
+def degrade(x0: torch.Tensor, mask: torch.Tensor, blur_sigma: float) -> torch.Tensor:
+    """x0 [B, C, h, w], blurred where mask [B, 1, h, w] is true: x_0 tilde of the paper."""
+    return torch.where(mask, blur(x0, blur_sigma), x0)
+
+
+def enlarge(attention: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Attention [B, 1, rows, columns] at the latent's height and width, each token a block of equal values."""
+    return F.interpolate(attention, size=(height, width), mode="nearest")
+
+
+class AttentionBlend:
+    """Whole-frame attention of a negative prompt that is made of several, each with a place and a weight.
+
+    The host blends predictions as sum(weight * prediction) / sum(weight); this blends their attention the same way,
+    so that a prompt counts in the mask where, and as strongly as, it counts in the prediction.
+    """
+
+    def __init__(self, like: torch.Tensor) -> None:
+        """`like` is the latent [B, C, h, w]."""
+        self.total = torch.zeros_like(like[:, :1], dtype=torch.float32)
+        self.weight = torch.zeros_like(self.total)
+
+    def add(self, attention: torch.Tensor, weight: torch.Tensor, top: int, left: int) -> None:
+        """Add attention [B, 1, rows, columns] with weight [B, 1, height, width], its corner at (top, left)."""
+        height, width = weight.shape[-2:]
+        place = (..., slice(top, top + height), slice(left, left + width))
+        weight = weight.to(self.total)
+        self.total[place] += enlarge(attention.to(self.total), height, width) * weight
+        self.weight[place] += weight
+
+    def above(self, threshold: float) -> torch.Tensor:
+        """Where the blended attention exceeds `threshold`: boolean [B, 1, h, w]; false where nothing was added."""
+        return self.total > threshold * self.weight

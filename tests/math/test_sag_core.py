@@ -1,0 +1,129 @@
+"""The mathematics, on hand-made tensors and against independent references; torch alone."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from sag_delayed_activation import sag_core
+from sag_delayed_activation.sag_core import AttentionBlend, SigmaWindow
+
+
+@pytest.mark.parametrize("sigma, inside", [(5.42, True), (0.28, True), (2.0, True), (5.43, False), (0.27, False)])
+def test_both_ends_of_the_window_are_inside(sigma, inside):
+    assert (sigma in SigmaWindow(start=5.42, end=0.28)) is inside
+
+
+@pytest.mark.parametrize("start, inside", [(999.99, False), (1000.0, True), (999999999.9, True)])
+def test_a_start_of_1000_or_more_has_no_upper_bound(start, inside):
+    assert (4518.8 in SigmaWindow(start, end=0.0)) is inside
+
+
+def dense_attention(q, k, heads):
+    """Column sums by torch's own attention: with the identity as values it returns the weights themselves."""
+    batch, tokens, _ = q.shape
+    q, k = (t.float().view(batch, tokens, heads, -1).transpose(1, 2) for t in (q, k))
+    identity = torch.eye(tokens).expand(batch, heads, tokens, tokens)
+    return F.scaled_dot_product_attention(q, k, identity).mean(1).sum(1)
+
+
+@pytest.mark.parametrize("tokens", [1, 35, 64])
+def test_attention_equals_torchs_own(tokens, monkeypatch):
+    monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", 700)  # several chunks, the last one short
+    q, k = torch.randn(2, 3, tokens, 4 * 8, generator=torch.Generator().manual_seed(1)).unbind(0)
+    torch.testing.assert_close(sag_core.attention_received(q, k, 4), dense_attention(q, k, 4))
+
+
+def test_attention_averages_one():
+    q, k = torch.randn(2, 1, 60, 32)
+    assert sag_core.attention_received(q, k, 4).mean().item() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_half_precision_scores_do_not_overflow():
+    q = torch.full((1, 6, 64), 200.0, dtype=torch.float16)  # q k^T = 2.56e6, far above the largest half, 65504
+    torch.testing.assert_close(sag_core.attention_received(q, q, 1), torch.ones(1, 6))
+
+
+def test_no_more_scores_are_held_than_allowed(monkeypatch):
+    sizes = []
+    bmm = torch.bmm
+    monkeypatch.setattr(torch, "bmm", lambda a, b: sizes.append((out := bmm(a, b)).numel()) or out)
+    monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", 4096)
+    sag_core.attention_received(*torch.randn(2, 1, 256, 8), 4)
+    assert max(sizes) <= 4096 and len(sizes) == 64
+
+
+def test_the_blur_is_the_gaussian_written_out():
+    image, width = torch.zeros(1, 1, 11, 13), 1.3
+    image[0, 0, 5, 6] = 1.0
+    y, x = torch.meshgrid(torch.arange(-4.0, 5), torch.arange(-4.0, 5), indexing="ij")
+    bell = torch.exp(-(x * x + y * y) / (2 * width**2))
+    torch.testing.assert_close(sag_core.blur(image, width)[0, 0, 1:10, 2:11], bell / bell.sum())
+
+
+def test_the_blur_reflects_at_the_borders():
+    ramp = torch.arange(9.0).expand(1, 1, 9, 9)
+    kernel = torch.tensor(sag_core.gaussian_kernel(2.0))
+    mirrored = torch.tensor([4.0, 3, 2, 1, 0, 1, 2, 3, 4])
+    torch.testing.assert_close(sag_core.blur(ramp, 2.0)[0, 0, 4, 0], (kernel * mirrored).sum())
+
+
+def test_a_constant_stays_constant_and_channels_stay_apart():
+    image = torch.tensor([1.0, -2.0]).view(1, 2, 1, 1).expand(3, 2, 5, 7)
+    torch.testing.assert_close(sag_core.blur(image, 2.0), image.contiguous())
+
+
+def test_more_blur_sigma_blurs_more():
+    image = torch.randn(1, 1, 32, 32)
+    spread = [sag_core.blur(image, s).std().item() for s in (0.3, 0.6, 1.0, 2.0, 4.0, 10.0)]
+    assert spread == sorted(spread, reverse=True) and spread[0] > 2 * spread[-1]
+
+
+@pytest.mark.parametrize("width", [1e-3, 1e-30, 1e-300, 5e-324])
+def test_a_vanishing_blur_is_the_identity_and_never_nan(width):
+    image = torch.randn(1, 2, 6, 6)
+    assert torch.equal(sag_core.blur(image, width), image)
+
+
+def test_a_latent_too_small_to_blur_is_refused_with_its_shape():
+    with pytest.raises(ValueError, match=r"at least 5.*\(1, 4, 4, 9\)"):
+        sag_core.blur(torch.zeros(1, 4, 4, 9), 2.0)
+
+
+def test_only_the_masked_region_is_degraded():
+    x0, mask = torch.randn(2, 4, 8, 6), torch.zeros(2, 1, 8, 6, dtype=torch.bool)
+    mask[1, 0, :4] = True
+    degraded = sag_core.degrade(x0, mask, 2.0)
+    assert torch.equal(degraded[0], x0[0]) and torch.equal(degraded[1, :, 4:], x0[1, :, 4:])
+    assert not torch.isclose(degraded[1, :, :4], x0[1, :, :4]).all()
+
+
+def whole(value, height=6, width=10):
+    return torch.full((1, 1, height, width), value)
+
+
+def test_one_prompt_alone_gives_its_own_map_whatever_its_weight():
+    attention = torch.tensor([[[[0.9, 1.1], [1.2, 0.8]]]])
+    blend = AttentionBlend(torch.zeros(1, 4, 6, 10))
+    blend.add(attention, whole(0.3), 0, 0)
+    expected = torch.tensor([[False, True], [True, False]]).repeat_interleave(3, 0).repeat_interleave(5, 1)
+    assert torch.equal(blend.above(1.0)[0, 0], expected)
+
+
+def test_maps_are_blended_before_they_are_compared():
+    blend = AttentionBlend(torch.zeros(1, 4, 6, 10))
+    blend.add(torch.tensor([[[[1.5]]]]), whole(1.0), 0, 0)
+    blend.add(torch.tensor([[[[0.3]]]]), whole(1.0), 0, 0)  # alone: above and below; together 0.9
+    assert not blend.above(1.0).any()
+
+
+def test_a_region_counts_only_in_its_place_and_a_vanishing_one_not_at_all():
+    blend = AttentionBlend(torch.zeros(1, 4, 6, 10))
+    blend.add(torch.tensor([[[[0.8]]]]), whole(1.0), 0, 0)
+    blend.add(torch.tensor([[[[2.0]]]]), torch.ones(1, 1, 2, 3), 4, 7)
+    blend.add(torch.tensor([[[[2.0]]]]), torch.full((1, 1, 6, 3), 1e-5), 0, 0)
+    expected = torch.zeros(6, 10, dtype=torch.bool)
+    expected[4:, 7:] = True
+    assert torch.equal(blend.above(1.0)[0, 0], expected)
+
+
+def test_where_nothing_was_added_nothing_is_masked():
+    assert not AttentionBlend(torch.ones(2, 4, 6, 10)).above(1.0).any()
