@@ -132,7 +132,8 @@ def host_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: d
     known = inspect.signature(backend).parameters
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
     offered = {"attn_precision": options.get("attn_precision"), "transformer_options": options}
-    return backend(q, k, v, options["n_heads"], **{name: o for name, o in offered.items() if takes_any or name in known})
+    accepted = {name: value for name, value in offered.items() if takes_any or name in known}
+    return backend(q, k, v, options["n_heads"], **accepted)
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,9 @@ class DelayedSAG:
         blocks = [MIDDLE] + [block for block in [(*MIDDLE, FIRST_TRANSFORMER)] if block in present]
         for block in blocks:
             model.set_model_attn1_replace(AttentionRecorder(self.key, present.get(block)), *block)
-        # In model_options, not on the patcher: there it would make the host reload the model (clone_has_same_weights).
-        add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, self.key, self.around_evaluation, options, is_model_options=True)
+        # Not on the patcher: a wrapper there makes the host reload the model (its clone_has_same_weights counts them).
+        kind = WrappersMP.CALC_COND_BATCH
+        add_wrapper_with_key(kind, self.key, self.around_evaluation, options, is_model_options=True)
         model.set_model_sampler_post_cfg_function(self.guide)
 
     def around_evaluation(

@@ -1,0 +1,45 @@
+"""The real ComfyUI in this process, on the CPU."""
+
+import os
+import sys
+
+import pytest
+
+if os.environ.get("COMFYUI_PATH"):
+    sys.path.insert(0, os.environ["COMFYUI_PATH"])
+    import comfy.cli_args
+
+    comfy.cli_args.args.cpu = True
+
+
+def pytest_ignore_collect(collection_path):
+    if not os.environ.get("COMFYUI_PATH") and collection_path.suffix == ".py":
+        return True
+    return None
+
+
+@pytest.fixture(scope="session")
+def model():
+    """One MODEL for all tests: what is given to the node must stay as it is, and the last test of a file says so."""
+    from tiny_unet import tiny_model
+
+    return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def plain(model):
+    """The latent without the node."""
+    from tiny_unet import sample
+
+    return sample(model)
+
+
+@pytest.fixture(scope="session")
+def sag():
+    """The node, with its defaults."""
+    from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
+
+    def patch(model, scale=0.5, blur_sigma=2.0, sigma_start=15.0, sigma_end=0.0):
+        return SelfAttentionGuidanceCustom().patch(model, scale, blur_sigma, sigma_start, sigma_end)[0]
+
+    return patch
