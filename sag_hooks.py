@@ -89,7 +89,13 @@ class Evaluation:
             self.chunks.setdefault(Key(prompt, place, crop), chunk)
 
     def place_of(self, uncond: Conds, cond: Conds | None) -> int:
-        """The negative's place. Region twins carry the other side's uuid, so only prompts of its own can tell."""
+        """The negative's place: where its list stood among those evaluated.
+
+        Where a node handed copies on, a prompt of its own tells: region twins carry the other side's uuid.
+        """
+        for place, prompts in enumerate(self.conds):
+            if prompts is uncond:
+                return place
         own = {c["uuid"] for c in uncond} - {c["uuid"] for c in cond or []}
         places = {key.place for key in self.chunks if key.prompt in own}
         if len(places) != 1:
@@ -283,6 +289,7 @@ class DelayedSAG:
         if not evaluation.chunks:
             raise PassedOver(why_nothing_was_recorded(args["model_options"]))
         place, blend = evaluation.place_of(uncond, args["cond"]), AttentionBlend(x)
+        active = False
         remainder = torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
         for prompt in sorted(uncond, key=lambda c: "default" in c):
             part = comfy.samplers.get_area_and_mult(prompt, x, args["sigma"])
@@ -298,8 +305,11 @@ class DelayedSAG:
             chunk = evaluation.chunks.get(Key(prompt["uuid"], place, (height, width)))
             if chunk is not None:
                 blend.add(chunk.attention(x.shape[0]), weight, top, left)
+                active = True
             elif weight.any():
                 raise PassedOver("the UNet did not run all of the negative prompt")
+        if not active:
+            raise PassedOver("the negative prompt is not active at this sigma")
         return place, blend.above(THRESHOLD)
 
     def evaluate_degraded(self, place: int, mask: torch.Tensor, args: dict[str, Any]) -> tuple[torch.Tensor, int]:
