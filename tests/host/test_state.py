@@ -50,15 +50,15 @@ def test_one_patched_model_serves_other_sizes_and_batches(sag, model):
 
 
 def test_two_samplers_in_two_threads_do_not_meet(sag):
-    """Each thread has a UNet of its own, since the host's patcher is not made for two; the node's clone is shared."""
-    model = tiny_model()
-    patched = sag(model)
+    """Each thread has a UNet of its own, since the host's is not made for two; the node's hooks are shared."""
+    patched, other = sag(tiny_model()), tiny_model()
+    other.model_options = patched.model_options
     alone = [sample(patched, cfg=cfg) for cfg in (3.0, 9.0)]
     results = [None, None]
 
     def work(i, cfg):
         with torch.inference_mode():
-            results[i] = sample(patched, cfg=cfg)
+            results[i] = sample((patched, other)[i], cfg=cfg)
 
     threads = [threading.Thread(target=work, args=(i, cfg)) for i, cfg in enumerate((3.0, 9.0))]
     for thread in threads:
@@ -98,5 +98,3 @@ def test_a_run_frees_its_maps_without_the_garbage_collector(sag, model):
         assert len(alive()) == len(before)
     finally:
         gc.enable()
-
-

@@ -1,0 +1,109 @@
+"""The demo's nodes: its model, its prompts, its latents and its pictures. Never shipped to users."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.model_patcher
+import torch
+from safetensors.torch import load_file
+
+from . import architecture
+
+WEIGHTS = Path(__file__).resolve().parents[1] / "model" / architecture.FILE
+
+
+class FashionModel:
+    """MODEL, one CONDITIONING with all ten classes as a batch, and the negative."""
+
+    CATEGORY, FUNCTION = "demo", "load"
+    RETURN_TYPES = ("MODEL", "CONDITIONING", "CONDITIONING")
+    RETURN_NAMES = ("model", "ten classes", "negative")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {}}
+
+    def load(self) -> tuple[Any, list, list]:
+        weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
+        table = weights.pop(architecture.TABLE).view(-1, architecture.TOKENS, architecture.CONTEXT_DIM)
+        model = architecture.build("cpu")
+        model.load_model_weights(weights, architecture.PREFIX)
+        device, offload = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
+        patcher = comfy.model_patcher.ModelPatcher(model, load_device=device, offload_device=offload)
+        return patcher, [[table[: architecture.NEGATIVE], {}]], [[table[architecture.NEGATIVE :], {}]]
+
+
+class FashionLatent:
+    """Ten empty images of 32 x 32, one for each class."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "demo", "make", ("LATENT",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {}}
+
+    def make(self) -> tuple[dict[str, torch.Tensor]]:
+        return ({"samples": torch.zeros(len(architecture.CLASSES), 1, 32, 32)},)
+
+
+class FashionImage:
+    """IMAGE [B, 28, 28, 3] of a latent [B, 1, 32, 32]: the border of two pixels is padding."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "demo", "decode", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"samples": ("LATENT",)}}
+
+    def decode(self, samples: dict[str, torch.Tensor]) -> tuple[torch.Tensor]:
+        gray = samples["samples"][:, 0, 2:-2, 2:-2].clamp(-1, 1) / 2 + 0.5
+        return (gray.unsqueeze(-1).expand(-1, -1, -1, 3).cpu(),)
+
+
+class CountCalls:
+    """Counts the UNet's calls and the seconds between the first call's start and the last one's end."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "demo", "count", ("MODEL", "CALLS")
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"model": ("MODEL",)}}
+
+    def count(self, model: Any) -> tuple[Any, list[tuple[float, float]]]:
+        calls: list[tuple[float, float]] = []
+
+        def timed(apply_model: Any, args: dict[str, Any]) -> torch.Tensor:
+            started = time.perf_counter()
+            output = apply_model(args["input"], args["timestep"], **args["c"])
+            calls.append((started, time.perf_counter()))
+            return output
+
+        counted = model.clone()
+        counted.set_model_unet_function_wrapper(timed)
+        return counted, calls
+
+
+class ShowCalls:
+    """Reports what CountCalls saw, once `samples` are there."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "demo", "show", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"calls": ("CALLS",), "samples": ("LATENT",)}}
+
+    def show(self, calls: list[tuple[float, float]], samples: dict[str, torch.Tensor]) -> dict[str, Any]:
+        return {"ui": {"calls": [len(calls)], "seconds": [calls[-1][1] - calls[0][0]]}}
+
+
+NODE_CLASS_MAPPINGS = {
+    "SAG demo: model": FashionModel,
+    "SAG demo: latent": FashionLatent,
+    "SAG demo: image": FashionImage,
+    "SAG demo: count": CountCalls,
+    "SAG demo: calls": ShowCalls,
+}

@@ -1,0 +1,73 @@
+"""The demo's model: a small class-conditional UNet of ComfyUI's own class, and its place in the host."""
+
+from __future__ import annotations
+
+import torch
+from comfy import latent_formats, model_base, supported_models_base
+
+CLASSES = ("t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+NEGATIVE = len(CLASSES)  # row of the embedding table that stands for "no class"
+TOKENS, CONTEXT_DIM = 4, 64
+PREFIX = "model.diffusion_model."
+TABLE = "class_embedding.weight"  # (11, TOKENS * CONTEXT_DIM)
+FILE = "fashion_unet.safetensors"
+
+
+class GrayPixels(latent_formats.LatentFormat):
+    """A "latent" that is the gray image itself, 1 channel, black -1, white 1."""
+
+    latent_channels = 1
+    scale_factor = 1.0
+
+
+class FashionConfig(supported_models_base.BASE):
+    """What the host needs to know of the model: its shape, its noise schedule and its latent."""
+
+    unet_config = {
+        "image_size": 32,
+        "in_channels": 1,
+        "out_channels": 1,
+        "model_channels": 32,
+        "channel_mult": (1, 2, 2),
+        "num_res_blocks": [2, 1, 2],
+        "transformer_depth": [0, 0, 0, 1, 1],
+        "transformer_depth_output": [0, 0, 0, 0, 0, 1, 1, 1],
+        "transformer_depth_middle": 1,
+        "use_spatial_transformer": True,
+        "use_linear_in_transformer": True,
+        "context_dim": CONTEXT_DIM,
+        "legacy": False,
+        "dtype": torch.float32,
+    }
+    unet_extra_config = {"num_heads": -1, "num_head_channels": 32}
+    sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012}
+    latent_format = GrayPixels
+    supported_inference_dtypes = [torch.float32]
+    memory_usage_factor = 1.0
+
+
+def config() -> FashionConfig:
+    """A fresh configuration; UNetModel empties the lists it is given, so they are copied."""
+    made = FashionConfig(FashionConfig.unet_config)
+    made.unet_config = {k: list(v) if isinstance(v, list) else v for k, v in made.unet_config.items()}
+    return made
+
+
+def build(device: str) -> model_base.BaseModel:
+    """The host's model around the UNet, its weights not yet set."""
+    return model_base.BaseModel(config(), model_base.ModelType.EPS, device=device)
+
+
+def initialise(unet: torch.nn.Module) -> None:
+    """Fresh weights: the host's layers leave theirs unset, since it always loads them.
+
+    The last convolution of each residual block and the output start at zero, as is usual for diffusion UNets.
+    """
+    for name, module in unet.named_modules():
+        for kind, parameter in module.named_parameters(recurse=False):
+            if parameter.ndim > 1:
+                torch.nn.init.kaiming_uniform_(parameter, a=5**0.5)
+            else:
+                torch.nn.init.constant_(parameter, float(kind == "weight"))  # the norms' scales; biases start at 0
+        if name.endswith(("out_layers.3", "proj_out")) or name == "out.2":
+            torch.nn.init.zeros_(module.weight)
