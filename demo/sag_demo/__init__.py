@@ -97,7 +97,9 @@ class ShowCalls:
         return {"required": {"calls": ("CALLS",), "samples": ("LATENT",)}}
 
     def show(self, calls: list[tuple[float, float]], samples: dict[str, torch.Tensor]) -> dict[str, Any]:
-        return {"ui": {"calls": [len(calls)], "seconds": [calls[-1][1] - calls[0][0]]}}
+        report = {"calls": [len(calls)], "seconds": [calls[-1][1] - calls[0][0]]}
+        calls.clear()  # the host keeps CountCalls' output for the next prompt with the same model
+        return {"ui": report}
 
 
 NODE_CLASS_MAPPINGS = {
