@@ -87,7 +87,7 @@ def environment(host: Path) -> str:
 def test(python: str, host: Path, more: list[str]) -> None:
     run([python, "-m", "ruff", "check", str(ROOT)], "ruff")
     settings = {**os.environ, "COMFYUI_PATH": str(host), "PYTHONDONTWRITEBYTECODE": "1"}
-    run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), *(more or [str(ROOT / "tests")])], "pytest",
+    run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), str(ROOT / "tests"), *more], "pytest",
         env=settings, cwd=ROOT)  # fmt: skip
 
 
