@@ -212,8 +212,10 @@ class DelayedSAG:
 
     def install(self, model: Any) -> None:
         """Register the three hooks on `model`, a ModelPatcher that is the caller's own clone."""
-        from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
-
+        try:
+            from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+        except ImportError:
+            raise RuntimeError(f"{NAME}: this ComfyUI is too old; it needs 0.3.7 (December 2024) or newer") from None
         options = model.model_options
         present = options.get("transformer_options", {}).get("patches_replace", {}).get("attn1", {})
         # Under the block's own key another node's pass (PAG) can still replace the recorder for a moment;
