@@ -30,7 +30,7 @@ def tiny_model(depth: int = 1, kind: str = "EPS", **unet) -> comfy.model_patcher
         "legacy": False, "use_linear_in_transformer": False, **unet,
     }  # fmt: skip
     config = TinyConfig(config)
-    config.unet_config["dtype"] = torch.float32
+    config.unet_config.setdefault("dtype", torch.float32)
     model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType[kind], device="cpu")
     dice = torch.Generator().manual_seed(0)
     for parameter in model.diffusion_model.parameters():
