@@ -29,7 +29,8 @@ def test_the_temporal_attention_of_svd_is_not_recorded(sag):
     frames = (4, 4, 24, 40)
     model = tiny_model(
         use_temporal_attention=True, use_temporal_resblock=True, extra_ff_mix_layer=True, merge_factor=0.0,
-        merge_strategy="learned_with_images", video_kernel_size=[3, 1, 1], use_linear_in_transformer=True, adm_in_channels=None,
+        merge_strategy="learned_with_images",
+        video_kernel_size=[3, 1, 1], use_linear_in_transformer=True, adm_in_channels=None,
     )  # fmt: skip
     model.model.diffusion_model.default_num_video_frames = 4
     with DenseSAG(model, 0.8, 1.7) as reference:
