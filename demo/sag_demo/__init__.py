@@ -73,6 +73,10 @@ class CountCalls:
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {"required": {"model": ("MODEL",)}}
 
+    @classmethod
+    def IS_CHANGED(cls, **_: Any) -> float:
+        return float("nan")  # never equal to itself: every prompt gets a list of its own
+
     def count(self, model: Any) -> tuple[Any, list[tuple[float, float]]]:
         calls: list[tuple[float, float]] = []
 
@@ -97,9 +101,7 @@ class ShowCalls:
         return {"required": {"calls": ("CALLS",), "samples": ("LATENT",)}}
 
     def show(self, calls: list[tuple[float, float]], samples: dict[str, torch.Tensor]) -> dict[str, Any]:
-        report = {"calls": [len(calls)], "seconds": [calls[-1][1] - calls[0][0]]}
-        calls.clear()  # the host keeps CountCalls' output for the next prompt with the same model
-        return {"ui": report}
+        return {"ui": {"calls": [len(calls)], "seconds": [calls[-1][1] - calls[0][0]]}}
 
 
 NODE_CLASS_MAPPINGS = {
