@@ -6,16 +6,21 @@ One evaluation of the denoiser goes through three hooks of one `DelayedSAG`:
     3. `guide`, after the host's CFG, turns them into a mask and steers, if sigma lies in the window.
 The evaluation lives in the run's own `transformer_options`, which ComfyUI copies for every run and drops at its end.
 Nothing recorded can reach another run, another thread or a later step, whatever fails in between.
+
+Hosts before 0.3.7 have no place for the first hook and copy no options. There the evaluation hangs on the sigma tensor
+that the host makes for it and hands to the other two hooks, and dies with that tensor.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import inspect
 import logging
 import uuid
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,6 +29,7 @@ import torch
 from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, attention_received, degrade
 
 NAME = "SAG delayed activation"
+NEGATIVE = 1  # its place in transformer_options["cond_or_uncond"], for most guiders
 MIDDLE = ("middle", 0)  # the host's name of the UNet's middle block in patches_replace
 FIRST_TRANSFORMER = 0
 THRESHOLD = 1.0  # columns of a softmax average exactly 1: above it means attended more than average
@@ -58,18 +64,36 @@ class Chunk(NamedTuple):
 class Key(NamedTuple):
     """What a chunk was evaluated for."""
 
-    prompt: uuid.UUID
-    place: int  # in transformer_options["cond_or_uncond"]: 0 positive, 1 negative for most guiders
+    prompt: uuid.UUID | None  # None on hosts before 0.3.7, which do not tell prompts apart
+    place: int  # in transformer_options["cond_or_uncond"]
     crop: tuple[int, int]  # height and width of the latent that the UNet was given
 
 
 class Evaluation:
     """What one evaluation of the denoiser recorded. Open only while the host evaluates the prompts themselves."""
 
-    def __init__(self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None]) -> None:
-        self.x, self.sigma, self.conds = x, sigma, conds
+    def __init__(
+        self, x: torch.Tensor | None = None, sigma: torch.Tensor | None = None, conds: list[Conds | None] | None = None
+    ) -> None:
+        """Hosts before 0.3.7 say nothing of what they evaluate: x and sigma are None, conds are empty there."""
+        self.x, self.sigma, self.conds = x, sigma, conds or []
         self.chunks: dict[Key, Chunk] = {}
+        self.open = True
+
+    @classmethod
+    def on(cls, sigma: torch.Tensor, key: str) -> Evaluation:
+        """The evaluation that hangs on `sigma`. Once closed it stays there, so that nothing is recorded twice."""
+        if not hasattr(sigma, key):
+            setattr(sigma, key, cls())
+        return getattr(sigma, key)
+
+    def covers(self, x: torch.Tensor) -> bool:
+        """Whether it saw the whole latent that the post-CFG function is asked about."""
+        return self.x is x or self.x is None
+
+    def close(self) -> None:
         self.open = False
+        self.chunks.clear()
 
     def includes(self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None]) -> bool:
         """Whether this call of the UNet is another node's, made inside this evaluation, rather than the next one.
@@ -84,7 +108,8 @@ class Evaluation:
         if not self.open:
             return
         places, crop = options["cond_or_uncond"], tuple(options["original_shape"][-2:])
-        for number, (place, prompt) in enumerate(zip(places, options["uuids"], strict=True)):
+        prompts = options.get("uuids", [None] * len(places))
+        for number, (place, prompt) in enumerate(zip(places, prompts, strict=True)):
             chunk = Chunk(q, k, options["n_heads"], number, len(places), token_grid(options, q.shape[1]))
             self.chunks.setdefault(Key(prompt, place, crop), chunk)
 
@@ -93,6 +118,8 @@ class Evaluation:
 
         Where a node handed copies on, a prompt of its own tells: region twins carry the other side's uuid.
         """
+        if self.x is None:
+            return NEGATIVE
         for place, prompts in enumerate(self.conds):
             if prompts is uncond:
                 return place
@@ -114,6 +141,33 @@ class ExtraPass:
 
     def record(self, *_: Any) -> None:
         self.calls += 1
+
+
+class Part(NamedTuple):
+    """Where, and how strongly, one prompt counts in the prediction."""
+
+    prompt: dict[str, Any]
+    weight: torch.Tensor  # [B, 1, height, width] of the prompt's area
+    top: int
+    left: int
+
+
+def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterator[Part]:
+    """The prompts that are active at `sigma`, placed and weighted by the host's own rule."""
+    import comfy.samplers
+
+    remainder = torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
+    for prompt in sorted(prompts, key=lambda c: "default" in c):
+        active = comfy.samplers.get_area_and_mult(prompt, x, sigma)
+        if active is None:
+            continue
+        height, width, top, left = active.area or (*x.shape[-2:], 0, 0)
+        weight = active.mult[:, :1]
+        if "default" in prompt:
+            weight = remainder.relu()
+        else:
+            remainder[..., top : top + height, left : left + width] -= weight
+        yield Part(prompt, weight, top, left)
 
 
 def token_grid(options: dict[str, Any], tokens: int) -> tuple[int, int]:
@@ -142,6 +196,12 @@ def host_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: d
     return backend(q, k, v, options["n_heads"], **accepted)
 
 
+@functools.cache
+def wrappers_exist() -> bool:
+    """Whether the host, 0.3.7 or newer, tells when it evaluates prompts, which ones, and in which run."""
+    return importlib.util.find_spec("comfy.patcher_extension") is not None
+
+
 @dataclass(frozen=True)
 class AttentionRecorder:
     """The attn1 replace: notes queries and keys for the evaluation under way, and computes what was there before."""
@@ -153,6 +213,8 @@ class AttentionRecorder:
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: dict[str, Any]
     ) -> torch.Tensor:
         scope = extra_options.get(self.key)
+        if scope is None and not wrappers_exist():
+            scope = Evaluation.on(extra_options["sigmas"], self.key)
         if scope is not None and extra_options.get("block_index", FIRST_TRANSFORMER) == FIRST_TRANSFORMER:
             scope.record(q, k, extra_options)
         return (self.previous or host_attention)(q, k, v, extra_options)
@@ -197,6 +259,10 @@ class Run:
         self.counts = RunCounts(window)
         weakref.finalize(self, self.counts.log).atexit = False
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Run:
+        """A clone counts for itself. Hosts before 0.3.7 keep this on the MODEL, where it logs once for all runs."""
+        return Run(self.counts.window)
+
 
 @dataclass(frozen=True)
 class DelayedSAG:
@@ -212,10 +278,6 @@ class DelayedSAG:
 
     def install(self, model: Any) -> None:
         """Register the three hooks on `model`, a ModelPatcher that is the caller's own clone."""
-        try:
-            from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
-        except ImportError:
-            raise RuntimeError(f"{NAME}: this ComfyUI is too old; it needs 0.3.7 (December 2024) or newer") from None
         options = model.model_options
         present = options.get("transformer_options", {}).get("patches_replace", {}).get("attn1", {})
         # Under the block's own key another node's pass (PAG) can still replace the recorder for a moment;
@@ -223,9 +285,12 @@ class DelayedSAG:
         blocks = [MIDDLE] + [block for block in [(*MIDDLE, FIRST_TRANSFORMER)] if block in present]
         for block in blocks:
             model.set_model_attn1_replace(AttentionRecorder(self.key, present.get(block)), *block)
-        # Not on the patcher: a wrapper there makes the host reload the model (its clone_has_same_weights counts them).
-        kind = WrappersMP.CALC_COND_BATCH
-        add_wrapper_with_key(kind, self.key, self.around_evaluation, options, is_model_options=True)
+        if wrappers_exist():
+            from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+
+            # Not on the patcher: a wrapper there makes the host reload the model (clone_has_same_weights counts them).
+            kind = WrappersMP.CALC_COND_BATCH
+            add_wrapper_with_key(kind, self.key, self.around_evaluation, options, is_model_options=True)
         model.set_model_sampler_post_cfg_function(self.guide)
 
     def around_evaluation(
@@ -244,7 +309,6 @@ class DelayedSAG:
             return executor(model, conds, x, sigma, model_options)
         evaluation = options[self.key] = Evaluation(x, sigma, conds)
         try:
-            evaluation.open = True
             return executor(model, conds, x, sigma, model_options)
         finally:
             evaluation.open = False
@@ -252,7 +316,7 @@ class DelayedSAG:
     def guide(self, args: dict[str, Any]) -> torch.Tensor:
         """Post-CFG: `denoised + scale * (degraded - sag)` inside the window, the host's own result elsewhere."""
         run = self.run_counts(args["model_options"])
-        evaluation = args["model_options"]["transformer_options"].get(self.key)
+        evaluation = self.evaluation_of(args)
         sigma = float(args["sigma"].max())
         run.sigmas.append(sigma)
         try:
@@ -265,10 +329,16 @@ class DelayedSAG:
             return args["denoised"]
         finally:
             if evaluation is not None:
-                evaluation.chunks.clear()
+                evaluation.close()
         run.acted.append(sigma)
         run.extra_calls += calls
         return args["denoised"] + self.scale * difference
+
+    def evaluation_of(self, args: dict[str, Any]) -> Evaluation | None:
+        """What was recorded for these post-CFG arguments; None where the host went around `around_evaluation`."""
+        if not wrappers_exist():
+            return Evaluation.on(args["sigma"], self.key)
+        return args["model_options"]["transformer_options"].get(self.key)
 
     def run_counts(self, model_options: dict[str, Any]) -> RunCounts:
         """This node's counts in the run that `model_options` belong to."""
@@ -279,38 +349,28 @@ class DelayedSAG:
 
     def negative_mask(self, evaluation: Evaluation | None, args: dict[str, Any]) -> tuple[int, torch.Tensor]:
         """The negative's place, and where its attention is above average: boolean [B, 1, h, w]."""
-        import comfy.samplers
-
         x, uncond = args["input"], args["uncond"]
         if not uncond:
             raise PassedOver("no negative prompt was evaluated (cfg 1, or a guider without one)")
         if min(x.shape[-2:]) < SMALLEST_SIDE:
             raise PassedOver(f"a latent of {x.shape[-2]}x{x.shape[-1]} is too small to blur")
-        if evaluation is None or evaluation.x is not x:
+        if evaluation is None or not evaluation.covers(x):
             raise PassedOver("the host evaluated the latent in parts (context windows)")
         if not evaluation.chunks:
             raise PassedOver(why_nothing_was_recorded(args["model_options"]))
         place, blend = evaluation.place_of(uncond, args["cond"]), AttentionBlend(x)
-        active = False
-        remainder = torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
-        for prompt in sorted(uncond, key=lambda c: "default" in c):
-            part = comfy.samplers.get_area_and_mult(prompt, x, args["sigma"])
-            if part is None:
-                continue
-            height, width, top, left = part.area or (*x.shape[-2:], 0, 0)
-            frame = (..., slice(top, top + height), slice(left, left + width))
-            weight = part.mult[:, :1]
-            if "default" in prompt:
-                weight = remainder.relu()
-            else:
-                remainder[frame] -= weight
-            chunk = evaluation.chunks.get(Key(prompt["uuid"], place, (height, width)))
+        seen: set[Key] = set()
+        for part in active_parts(uncond, x, args["sigma"]):
+            key = Key(part.prompt.get("uuid"), place, tuple(part.weight.shape[-2:]))
+            if key in seen and key.prompt is None:
+                raise PassedOver("ComfyUI before 0.3.7 does not tell several negatives of one size apart")
+            chunk = evaluation.chunks.get(key)
             if chunk is not None:
-                blend.add(chunk.attention(x.shape[0]), weight, top, left)
-                active = True
-            elif weight.any():
+                blend.add(chunk.attention(x.shape[0]), part.weight, part.top, part.left)
+                seen.add(key)
+            elif part.weight.any():
                 raise PassedOver("the UNet did not run all of the negative prompt")
-        if not active:
+        if not seen:
             raise PassedOver("the negative prompt is not active at this sigma")
         return place, blend.above(THRESHOLD)
 
@@ -330,7 +390,9 @@ class DelayedSAG:
         options = args["model_options"].copy()
         options["transformer_options"] = {**options["transformer_options"], self.key: extra}
         # uuids of its own, the same in every step: caches that go by uuid never mix this call with the negative's.
-        negative = [{**c, "uuid": uuid.uuid5(c["uuid"], self.key)} for c in args["uncond"]]
+        negative = [
+            {**c, "uuid": uuid.uuid5(c["uuid"], self.key)} if "uuid" in c else c for c in args["uncond"]
+        ]
         # In the negative's place, so that patches which switch by place (IPAdapter) treat it as the negative.
         conds = [None] * place + [negative]
         sag = comfy.samplers.calc_cond_batch(model, conds, x + added, sigma, options)[place]

@@ -4,6 +4,7 @@ import comfy.controlnet
 import pytest
 import torch
 from dense_reference import DenseSAG
+from hosts import since_0_3_7
 from tiny_unet import SHAPE, Calls, distance, prompt, sample, tiny_model
 
 pytestmark = pytest.mark.host
@@ -85,6 +86,7 @@ class CountingControl(comfy.controlnet.ControlBase):
         return []
 
 
+@since_0_3_7
 def test_a_controlnet_controls_the_extra_call_too(sag, model):
     control = CountingControl()
     positive, negative = prompt(1, control=control), prompt(2, control=control)

@@ -1,13 +1,13 @@
 """Other ways in which the host splits an evaluation."""
 
-import comfy.hooks
 import pytest
 import torch
-from comfy.context_windows import IndexListContextHandler, get_matching_context_schedule, get_matching_fuse_method
 from comfy_extras.nodes_custom_sampler import Guider_DualCFG
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample
 
 pytestmark = pytest.mark.host
+comfy_hooks = pytest.importorskip("comfy.hooks", reason="needs ComfyUI 0.3.7")
+windows = pytest.importorskip("comfy.context_windows", reason="needs ComfyUI 0.3.51")
 
 
 def test_it_acts_under_nested_dual_cfg(sag, model):
@@ -21,10 +21,10 @@ def test_it_acts_under_nested_dual_cfg(sag, model):
 
 
 def test_it_acts_on_a_negative_with_weight_hooks(sag, model):
-    hook = comfy.hooks.WeightHook(strength_model=1.0)
+    hook = comfy_hooks.WeightHook(strength_model=1.0)
     weight = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_v.weight"
     hook.weights, hook.need_weight_init = {weight: ("diff", (torch.ones(64, 16),))}, False
-    group = comfy.hooks.HookGroup()
+    group = comfy_hooks.HookGroup()
     group.add(hook)
     hooked = [[NEGATIVE[0][0], {"hooks": group}]]
     plain = sample(model, negative=hooked)
@@ -35,7 +35,8 @@ def test_it_acts_on_a_negative_with_weight_hooks(sag, model):
 
 def test_context_windows_over_space_are_left_alone_and_said(sag, model, caplog):
     windowed = model.clone()
-    schedule, fuse = get_matching_context_schedule("standard_static"), get_matching_fuse_method("pyramid")
-    windowed.model_options["context_handler"] = IndexListContextHandler(schedule, fuse, 24, 8, dim=3)
+    schedule = windows.get_matching_context_schedule("standard_static")
+    fuse = windows.get_matching_fuse_method("pyramid")
+    windowed.model_options["context_handler"] = windows.IndexListContextHandler(schedule, fuse, 24, 8, dim=3)
     assert torch.equal(sample(sag(windowed)), sample(windowed))
     assert "in parts (context windows)" in caplog.text

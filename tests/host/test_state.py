@@ -6,6 +6,7 @@ import threading
 import comfy.model_management
 import pytest
 import torch
+from hosts import since_0_3_7
 from tiny_unet import distance, sample, tiny_model
 
 pytestmark = pytest.mark.host
@@ -84,6 +85,7 @@ def test_after_a_run_no_tensor_is_alive(sag, model):
     assert tensors() == before
 
 
+@since_0_3_7
 def test_a_run_frees_its_maps_without_the_garbage_collector(sag, model):
     import sag_delayed_activation.sag_hooks as hooks
 
