@@ -4,7 +4,7 @@ import comfy.controlnet
 import pytest
 import torch
 from dense_reference import DenseSAG
-from hosts import since_0_3_7
+from hosts import knows_attn_precision, since_0_3_7
 from tiny_unet import SHAPE, Calls, distance, prompt, sample, tiny_model
 
 pytestmark = pytest.mark.host
@@ -16,7 +16,13 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(unet, id=name, marks=knows_attn_precision if "attn_precision" in unet else ())
+        for name, unet in FAMILIES.items()
+    ],
+)
 def test_families_of_unets_equal_the_reference(sag, family):
     model = tiny_model(**family)
     with DenseSAG(model, 0.8, 1.7) as reference:

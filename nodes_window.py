@@ -1,0 +1,202 @@
+"""The node that answers "which sigmas do I type": its inputs, their tooltips and their checks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .sigma_window import (
+    asked_by_sigma,
+    asked_by_step,
+    percent_to_sigma,
+    preset_bounds,
+    schedule_of,
+    typed,
+    window_around,
+)
+
+NAME = "SAG sigma window"
+CUSTOM, ALL, LATE = "custom", "all", "late"
+INTERVAL = "interval 0.28 to 5.42"
+PRESETS = [CUSTOM, ALL, LATE, INTERVAL]
+STEP, PERCENT = "step", "percent"
+UNITS = [STEP, PERCENT]
+MOST_STEPS = 10000  # the host's own limit
+
+TWICE_A_STEP = {  # samplers that evaluate the model more often than once a step
+    "heun", "heunpp2", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_2s_ancestral_cfg_pp", "dpmpp_sde",
+    "dpmpp_sde_gpu", "seeds_2", "seeds_3", "sa_solver_pece",
+}  # fmt: skip
+OWN_STEPS = {"dpm_adaptive", "dpm_fast"}  # take only the ends of the schedule
+
+
+def complaint(preset: str | None, unit: str | None, start: float | None, end: float | None) -> str | None:
+    """What is wrong, naming the input and its value; None where nothing is, or it is linked and so not known yet."""
+    if preset is not None and preset not in PRESETS:
+        return f"{NAME}: preset must be one of {', '.join(PRESETS)}, got {preset}"
+    if preset not in (None, CUSTOM):
+        return None  # the preset overrides the rest
+    if unit is not None and unit not in UNITS:
+        return f"{NAME}: unit must be one of {', '.join(UNITS)}, got {unit}"
+    given = {name: value for name, value in {"start": start, "end": end}.items() if value is not None}
+    if preset is None:
+        given = {}  # a linked preset may yet override these
+    for name, value in given.items():
+        if wrong := misfit(unit, value):
+            return f"{NAME}: {name} {wrong}, got {value}"
+    if len(given) == 2 and start >= end:
+        return f"{NAME}: start must be below end, got start={start}, end={end}"
+    return None
+
+
+def misfit(unit: str | None, value: float) -> str | None:
+    """Why `value` is no start or end in this unit; None where it is one."""
+    if not math.isfinite(value):
+        return "must be a finite number"
+    if unit == STEP and value != int(value):
+        return "must be a whole number where unit is step"
+    most = {STEP: MOST_STEPS, PERCENT: 1}.get(unit, MOST_STEPS)
+    if not 0 <= value <= most:
+        return f"must be between 0 and {most}" + (f" where unit is {unit}" if unit else "")
+    return None
+
+
+class SAGSigmaWindow:
+    """From steps, percents or a preset to the sigmas of a window, and a picture of it."""
+
+    CATEGORY = "model_patches"
+    FUNCTION = "find"
+    RETURN_TYPES = ("FLOAT", "FLOAT", "SIGMAS", "IMAGE")
+    RETURN_NAMES = ("sigma_start", "sigma_end", "sigmas", "plot")
+    OUTPUT_TOOLTIPS = (
+        "Upper end of the window. Wire it into sigma_start of a SAG node.",
+        "Lower end of the window. Wire it into sigma_end of a SAG node.",
+        "The schedule, for SamplerCustom and its like. KSampler makes the same one by itself.",
+        "The schedule over its steps, the window shaded, the active steps marked. Wire it into Preview Image.",
+    )
+    DESCRIPTION = (
+        "Which sigmas do I type? Choose the steps at which guidance should act, and get the window of noise levels "
+        "that holds just those. Set scheduler, steps and denoise as in your sampler. The plot shows the numbers to "
+        "type; where two decimals are too few it says link, and then wire the outputs. No promise for dpm_adaptive "
+        "and dpm_fast, which choose their own steps."
+    )
+    SEARCH_ALIASES = ["SAG", "sigma", "percent to sigma", "step to sigma", "plot schedule", "guidance interval"]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        import comfy.samplers
+
+        place = {"min": 0.0, "max": float(MOST_STEPS), "step": 0.01, "round": False}
+        return {
+            "required": {
+                "preset": (PRESETS, {"tooltip": (
+                    "custom takes unit, start and end; the others ignore them. all: every step. late: sigma up to a "
+                    "quarter of the model's largest. interval: sigma from 0.28 to 5.42, after Kynkäänniemi et al. 2024."
+                )}),
+                "unit": (UNITS, {"tooltip": (
+                    "What start and end mean. step: steps of this schedule, counted from 0. percent: 0.0 to 1.0, as "
+                    "start_percent and end_percent mean in other nodes, whatever the scheduler."
+                )}),
+                "start": ("FLOAT", {"default": 0.0, **place, "tooltip": (
+                    "Where the window begins, inclusive: a step, or 0.0 to 1.0 where unit is percent."
+                )}),
+                "end": ("FLOAT", {"default": float(MOST_STEPS), **place, "tooltip": (
+                    "Where the window ends. unit step: the first step that no longer acts, as in KSampler (Advanced); "
+                    "10000 means to the last. unit percent: up to 1.0, inclusive."
+                )}),
+                "model": ("MODEL", {"tooltip": "The model that will be sampled. It decides what sigmas there are."}),
+                "scheduler": (comfy.samplers.SCHEDULER_NAMES, {"tooltip": "The scheduler of your sampler."}),
+                "steps": ("INT", {"default": 20, "min": 1, "max": MOST_STEPS, "tooltip": (
+                    "The steps of your sampler. Some schedulers make more or fewer: ddim_uniform at 30 makes 31."
+                )}),
+                "denoise": ("FLOAT", {"default": 1.0, "min": 0.01, "max": 1.0, "step": 0.01, "tooltip": (
+                    "The denoise of your sampler. Below 1 only the end of a longer schedule is taken."
+                )}),
+            },
+            "optional": {
+                "sampler_name": (comfy.samplers.SAMPLER_NAMES, {"tooltip": (
+                    "Your sampler. It matters for dpm_2, dpm_2_ancestral, uni_pc and uni_pc_bh2, whose schedules "
+                    "differ. No promise for dpm_adaptive and dpm_fast."
+                )}),
+            },
+        }  # fmt: skip
+
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls,
+        preset: str | None = None,
+        unit: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> bool | str:
+        """Inputs named here lose the host's own checks, so this does them; linked inputs arrive as None."""
+        return complaint(preset, unit, start, end) or True
+
+    def find(
+        self,
+        preset: str,
+        unit: str,
+        start: float,
+        end: float,
+        model: Any,
+        scheduler: str,
+        steps: int,
+        denoise: float,
+        sampler_name: str = "euler",
+    ) -> tuple[float, float, Any, Any]:
+        """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows."""
+        from .window_plot import plot  # here, since Pillow's drawing takes longer to import than the rest of the pack
+
+        if wrong := complaint(preset, unit, start, end):
+            raise ValueError(wrong)
+        try:
+            schedule = schedule_of(model, scheduler, steps, denoise, sampler_name)
+            sigmas = schedule.tolist()
+            active = asked(sigmas, model.get_model_object("model_sampling"), preset, unit, start, end)
+            window = window_around(sigmas, active)
+        except ValueError as problem:
+            raise ValueError(f"{NAME}: {problem}") from problem
+        picture = plot(
+            sigmas,
+            window,
+            active,
+            title(len(active), len(sigmas) - 1, sampler_name),
+            typed(sigmas, window),
+            subtitle(scheduler, steps, denoise, sampler_name),
+        )
+        return window.start, window.end, schedule, picture
+
+
+def asked(sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float) -> range:
+    """The steps that the inputs ask for; ValueError where these are none."""
+    if preset != CUSTOM:
+        active = asked_by_sigma(sigmas, *preset_bounds(model_sampling, preset))
+        request = f"preset={preset}"
+    else:
+        request = f"unit={unit}, start={start:g}, end={end:g}"
+        if unit == STEP:
+            active = asked_by_step(sigmas, int(start), int(end))
+        else:
+            bounds = (percent_to_sigma(model_sampling, percent) for percent in (start, end))
+            active = asked_by_sigma(sigmas, *bounds)
+    if not active:
+        raise ValueError(
+            f"{request} holds none of the {len(sigmas) - 1} steps of this schedule, "
+            f"whose sigmas run from {sigmas[0]:.4g} to {sigmas[-2]:.4g}"
+        )
+    return active
+
+
+def title(active: int, count: int, sampler_name: str) -> str:
+    few = "at least " if sampler_name in TWICE_A_STEP else ""
+    calls = "call" if active == 1 else "calls"
+    return f"{active} of {count} steps active, {few}{active} extra UNet {calls}"
+
+
+def subtitle(scheduler: str, steps: int, denoise: float, sampler_name: str) -> str:
+    parts = [sampler_name, scheduler, f"steps {steps}"]
+    if denoise < 1:
+        parts.append(f"denoise {denoise:g}")
+    if sampler_name in OWN_STEPS:
+        parts[0] += " (takes steps of its own)"
+    return ", ".join(parts)

@@ -1,0 +1,338 @@
+"""The helper that answers "which sigmas do I type", against the host's own schedules and samplers."""
+
+import math
+from types import SimpleNamespace
+
+import comfy.samplers
+import pytest
+import torch
+from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
+from sag_delayed_activation import sigma_window
+from sag_delayed_activation.nodes_window import SAGSigmaWindow
+from sag_delayed_activation.sag_core import SigmaWindow
+from sag_delayed_activation.window_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
+from tiny_unet import sample, tiny_model
+
+pytestmark = pytest.mark.host
+SCHEDULERS = comfy.samplers.SCHEDULER_NAMES
+DROPPING = sorted(comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS)
+KINDS = ["EPS", "FLOW", "ZSNR"]
+
+
+@pytest.fixture(scope="module")
+def models(model):
+    return {
+        "EPS": model,
+        "FLOW": tiny_model(kind="FLOW"),
+        "ZSNR": ModelSamplingDiscrete().patch(model, "v_prediction", True)[0],
+    }
+
+
+@pytest.fixture
+def find(model):
+    """The node, its preset custom and its unit step unless told otherwise."""
+
+    def run(start=0, end=10000, unit="step", preset="custom", scheduler="normal", steps=20, denoise=1.0, **more):
+        return SAGSigmaWindow().find(
+            preset, unit, start, end, more.pop("model", model), scheduler, steps, denoise, **more
+        )
+
+    return run
+
+
+def held(found):
+    """The steps that the SAG nodes' own window holds on the node's outputs."""
+    start, end, sigmas, _ = found
+    return [i for i, sigma in enumerate(sigmas.tolist()[:-1]) if sigma in SigmaWindow(start, end)]
+
+
+def evaluated_sigmas(model, **settings):
+    """The sigmas at which the host's sampling evaluates the model."""
+    seen, listening = [], model.clone()
+
+    def note(apply_model, options):
+        seen.append(float(options["timestep"][0]))
+        return apply_model(options["input"], options["timestep"], **options["c"])
+
+    listening.set_model_unet_function_wrapper(note)
+    sample(listening, cfg=1.0, **settings)
+    return seen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_the_window_holds_just_the_steps_asked_for(find, models, scheduler, kind):
+    for steps, start, end in [(20, 0, 20), (20, 0, 1), (20, 5, 12), (20, 19, 20), (30, 1, 29), (8, 3, 4), (2, 1, 2)]:
+        inputs = {"scheduler": scheduler, "steps": steps, "model": models[kind]}
+        if start > 0 and find(**inputs)[2][start] >= 1000:  # zero-terminal-SNR only
+            with pytest.raises(ValueError, match=f"can begin at steps {start} to .* 1000 or more means no upper bound"):
+                find(start, end, **inputs)
+        else:
+            assert held(find(start, end, **inputs)) == list(range(start, end))
+
+
+def test_the_count_is_the_schedules_and_not_the_inputs(find):
+    found = find(0, scheduler="ddim_uniform", steps=30)
+    assert held(found) == list(range(31)) and len(found[2]) == 32
+
+
+@pytest.mark.parametrize("sampler", ["euler", "uni_pc", "dpm_2"])
+@pytest.mark.parametrize("denoise", [1.0, 0.45])
+def test_the_schedule_is_the_one_that_ksampler_runs(find, model, sampler, denoise):
+    sigmas = find(steps=4, sampler_name=sampler, denoise=denoise)[2]
+    seen = evaluated_sigmas(model, steps=4, sampler=sampler, denoise=denoise)
+    assert seen[0] == pytest.approx(sigmas[0].item(), rel=1e-3) and len(sigmas) == 5
+    if sampler == "euler":
+        assert torch.allclose(torch.tensor(seen), sigmas[:-1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("sampler", DROPPING)
+def test_samplers_that_drop_a_sigma_end_higher(find, sampler):
+    plain, dropping = find(steps=10)[2], find(steps=10, sampler_name=sampler)[2]
+    host = comfy.samplers.calculate_sigmas(tiny_model().get_model_object("model_sampling"), "normal", 11)
+    assert len(dropping) == len(plain) == 11
+    assert torch.equal(dropping, torch.cat([host[:-2], host[-1:]])) and dropping[-2] > 2 * plain[-2]
+
+
+def test_denoise_takes_the_end_of_a_longer_schedule(find, model):
+    sigmas = find(steps=6, denoise=0.3)[2]
+    longer = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", 20)
+    assert torch.equal(sigmas, longer[-7:])
+    assert held(find(2, 4, steps=6, denoise=0.3)) == [2, 3]
+
+
+def test_each_bound_lies_a_quarter_of_the_log_gap_outside(find):
+    start, end, sigmas, _ = find(5, 12)
+    above, first, last, below = (math.log(sigmas[i]) for i in (4, 5, 11, 12))
+    assert math.log(start) == pytest.approx(first + 0.25 * (above - first))
+    assert math.log(end) == pytest.approx(last - 0.25 * (last - below))
+
+
+def test_above_the_first_step_the_gap_below_it_counts_and_below_the_last_nothing_does(find):
+    start, end, sigmas, _ = find()
+    assert start == pytest.approx(sigmas[0].item() * (sigmas[0] / sigmas[1]).item() ** 0.25)
+    assert end == 0
+
+
+def test_a_schedule_of_one_step_is_held_with_room_above(find):
+    start, end, sigmas, _ = find(steps=1, scheduler="simple")
+    assert start > 1.1 * sigmas[0] and end == 0
+
+
+@pytest.mark.parametrize("sampler, inner", [("dpm_2", 0.5), ("heun", 1.0)])
+def test_inner_evaluations_of_second_order_samplers_stay_clear_of_both_bounds(find, model, sampler, inner):
+    start, end, sigmas, _ = find(2, 4, steps=6, sampler_name=sampler)
+    seen = evaluated_sigmas(model, steps=6, sampler=sampler)
+    gaps = [math.log(sigmas[i] / sigmas[i + 1]) for i in range(5)]
+    assert len(seen) > 6, "the sampler made no inner evaluation"
+    for bound in (start, end):
+        assert min(abs(math.log(sigma / bound)) for sigma in seen) > 0.2 * min(gaps)
+    assert any(
+        math.log(sigmas[1] / sigma) == pytest.approx(inner * gaps[1], abs=0.05) for sigma in seen
+    ), "no inner evaluation where this test expects one"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_percents_mean_what_the_host_means(find, models, kind):
+    percent_to_sigma = models[kind].get_model_object("model_sampling").percent_to_sigma
+    found = find(0.2, 0.7, unit="percent", model=models[kind])
+    high, low = percent_to_sigma(0.2), percent_to_sigma(0.7)
+    assert held(found) == [i for i, sigma in enumerate(found[2][:-1]) if low <= sigma <= high]
+    assert held(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_percent_0_to_1_is_every_step(find, models, scheduler, kind):
+    found = find(0.0, 1.0, unit="percent", scheduler=scheduler, model=models[kind])
+    assert held(found) == list(range(len(found[2]) - 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "preset, bounds",
+    [("all", (math.inf, 0)), ("late", (None, 0)), ("interval 0.28 to 5.42", (5.42, 0.28))],
+    ids=str,
+)
+def test_presets_override_unit_start_and_end(find, models, preset, bounds, kind):
+    sigma_max = float(models[kind].get_model_object("model_sampling").sigma_max)
+    high, low = bounds[0] or sigma_max / 4, bounds[1]
+    found = find(math.nan, -3.0, unit="percent", preset=preset, scheduler="karras", model=models[kind])
+    assert held(found) == [i for i, sigma in enumerate(found[2][:-1]) if low <= sigma <= high]
+    assert held(found)
+
+
+def test_a_window_below_the_first_of_two_sigmas_above_1000_is_refused_and_not_unbounded():
+    with pytest.raises(ValueError, match="1000 or more means no upper bound"):
+        sigma_window.window_around([4518.0, 2000.0, 10.0, 0.0], range(1, 3))
+    window = sigma_window.window_around([45180.0, 900.0, 10.0, 0.0], range(1, 3))
+    assert sigma_window.held_by([45180.0, 900.0, 10.0, 0.0], window) == [1, 2]
+
+
+def test_two_steps_at_one_sigma_cannot_be_parted_and_are_refused():
+    with pytest.raises(ValueError, match=r"holds steps 1 to 2 \(sigma 2 to 2\) alone"):
+        sigma_window.window_around([4.0, 2.0, 2.0, 2.0, 0.0], range(1, 3))
+
+
+def test_bounds_are_shown_with_two_decimals_where_these_hold_the_same_steps():
+    sigmas = [14.6146, 5.1, 1.7, 0.3, 0.0]
+    assert sigma_window.typed(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "1.1")
+    assert sigma_window.typed(sigmas, SigmaWindow(20.0, 0.0)) == ("20", "0")
+    assert sigma_window.typed([4518.0, 3.0, 0.0], SigmaWindow(18535.9, 0.0)) == ("1000", "0")
+
+
+def test_bounds_that_need_more_digits_get_them_and_the_word_link():
+    sigmas = [0.0334, 0.0324, 0.0314, 0.0304, 0.0]
+    assert sigma_window.typed(sigmas, SigmaWindow(0.03264, 0.03114)) == ("0.033 (link)", "0.031 (link)")
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_what_the_plot_says_to_type_holds_the_same_steps(find, models, scheduler):
+    for kind in ["EPS", "FLOW"]:
+        start, end, sigmas, _ = find(7, 13, scheduler=scheduler, model=models[kind])
+        typed = [float(text.split()[0]) for text in sigma_window.typed(sigmas.tolist(), SigmaWindow(start, end))]
+        assert sigma_window.held_by(sigmas.tolist(), SigmaWindow(*typed)) == list(range(7, 13))
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        ({"preset": "some"}, "preset must be one of .*, got some"),
+        ({"unit": "sigma"}, "unit must be one of step, percent, got sigma"),
+        ({"start": 5.0, "end": 5.0}, "start must be below end, got start=5.0, end=5.0"),
+        ({"start": 2.5}, "start must be a whole number where unit is step, got 2.5"),
+        ({"end": math.nan}, "end must be a finite number, got nan"),
+        ({"start": -1.0}, "start must be between 0 and 10000 where unit is step, got -1.0"),
+        ({"unit": "percent", "end": 75.0}, "end must be between 0 and 1 where unit is percent, got 75.0"),
+    ],
+    ids=str,
+)
+def test_what_is_refused_is_named_with_its_value_before_and_while_running(find, inputs, message):
+    values = {"preset": "custom", "unit": "step", "start": 0.0, "end": 10000.0, **inputs}
+    refusal = SAGSigmaWindow.VALIDATE_INPUTS(**values)
+    assert isinstance(refusal, str) and refusal.startswith("SAG sigma window: ")
+    with pytest.raises(ValueError, match=message) as refused:
+        find(**values)
+    assert str(refused.value) == refusal
+
+
+def test_linked_inputs_and_overridden_ones_are_not_refused_before_running():
+    check = SAGSigmaWindow.VALIDATE_INPUTS
+    assert check() is True
+    assert check(preset=None, unit="step", start=7.5, end=1.0) is True
+    assert check(preset="custom", unit="step", start=5.0, end=None) is True
+    assert check(preset="custom", unit=None, start=0.5, end=0.75) is True
+    assert check(preset="late", unit="step", start=5.0, end=1.0) is True
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        ({"start": 20}, "unit=step, start=20, end=10000 holds none of the 20 steps of this schedule, .* 14.61 to 0.02"),
+        ({"preset": "interval 0.28 to 5.42", "denoise": 0.05, "scheduler": "karras"}, "preset=interval .* holds none"),
+        ({"scheduler": "kl_optimal", "steps": 1}, "no schedule for scheduler=kl_optimal, steps=1, denoise=1.0"),
+        ({"denoise": 0.0}, "no schedule for .* denoise=0.0"),
+    ],
+    ids=str,
+)
+def test_an_empty_window_or_schedule_is_refused_with_the_inputs_that_made_it(find, inputs, message):
+    with pytest.raises(ValueError, match=f"^SAG sigma window: .*{message}"):
+        find(**inputs)
+
+
+def test_inputs_and_outputs_stand_in_their_order_with_a_tooltip_each():
+    inputs = SAGSigmaWindow.INPUT_TYPES()
+    assert list(inputs["required"]) == [
+        "preset", "unit", "start", "end", "model", "scheduler", "steps", "denoise",
+    ]  # fmt: skip
+    assert list(inputs["optional"]) == ["sampler_name"]
+    assert SAGSigmaWindow.RETURN_TYPES == ("FLOAT", "FLOAT", "SIGMAS", "IMAGE")
+    texts = [options["tooltip"] for group in inputs.values() for _, options in group.values()]
+    texts += [*SAGSigmaWindow.OUTPUT_TOOLTIPS, SAGSigmaWindow.DESCRIPTION]
+    assert len(texts) == 9 + 4 + 1 and all(texts) and not set("".join(texts)) & set("|@{}")
+
+
+def test_the_model_that_was_given_stays_as_it_is(find, model):
+    before = repr(model.model_options), repr(model.object_patches), model.model.model_sampling.sigmas.clone()
+    find(3, 9)
+    assert (repr(model.model_options), repr(model.object_patches)) == before[:2]
+    assert torch.equal(model.model.model_sampling.sigmas, before[2])
+
+
+def test_the_sigmas_of_a_patched_model_count(find, models):
+    assert find(model=models["ZSNR"])[2][0] > 4500 > 20 > find()[2][0]
+
+
+# The picture
+
+
+@pytest.fixture
+def titles(monkeypatch):
+    """Every text that is drawn."""
+    from sag_delayed_activation.window_plot import Canvas
+
+    drawn, text = [], Canvas.text
+    monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (
+        drawn.append(what), text(self, x, y, what, *more, **options)))  # fmt: skip
+    return drawn
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_plot_is_an_image_of_the_host(find, models, kind):
+    image = find(5, 12, model=models[kind])[3]
+    assert image.shape == (1, HEIGHT, WIDTH, 3) and image.dtype == torch.float32
+    assert 0 <= image.min() < 0.2 and 0.9 < image.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "inputs, texts",
+    [
+        ({"start": 9}, ["11 of 20 steps active, 11 extra UNet calls", "sigma_start 1.85", "sigma_end 0"]),
+        ({"start": 0, "end": 1}, ["1 of 20 steps active, 1 extra UNet call"]),
+        ({"sampler_name": "heun"}, ["20 of 20 steps active, at least 20 extra UNet calls"]),
+        ({"sampler_name": "dpm_fast", "denoise": 0.5},
+         ["dpm_fast (takes steps of its own), normal, steps 20, denoise 0.5"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_plot_says_bounds_active_steps_and_extra_calls(find, titles, inputs, texts):
+    find(**inputs)
+    assert set(texts) <= set(titles)
+
+
+def test_the_extra_calls_in_the_title_are_those_that_are_made(find, sag, model, titles):
+    from tiny_unet import Calls
+
+    start, end, *_ = find(1, 4, steps=6)
+    with Calls(model) as calls:
+        sample(sag(model, sigma_start=start, sigma_end=end), steps=6)
+    assert len(calls) - 6 == 3 and "3 of 6 steps active, 3 extra UNet calls" in titles
+
+
+def test_only_the_window_is_shaded_and_only_active_steps_are_marked():
+    sigmas, window = [16.0, 8.0, 4.0, 2.0, 1.0, 0.0], SigmaWindow(9.0, 3.0)
+    image, axes = plot(sigmas, window, range(1, 3), "title", ("9", "3"), "")[0], Axes(sigmas[:-1])
+
+    def colour(step, sigma):
+        return (image[round(axes.y(sigma)), round(axes.x(step))] * 255).round().int().tolist()
+
+    marked = [colour(i, sigma) == [0xFF, 0xC0, 0x4D] for i, sigma in enumerate(sigmas[:-1])]
+    shaded = [colour(4.3, sigma) == [0x4A, 0x3A, 0x1C] for sigma in (14.0, 7.0, 3.5, 1.5)]
+    assert marked == [False, True, True, False, False]
+    assert shaded == [False, True, True, False]
+
+
+@pytest.mark.parametrize("low, high", [(0.03, 15.0), (0.03, 4518.0), (0.05, 1.0), (0.9994, 1.0006), (14.0, 14.7)])
+def test_the_sigma_axis_has_a_few_round_labels_inside(low, high):
+    ticks = sigma_ticks(low, high)
+    assert all(low <= tick <= high for tick in ticks) and 1 <= len(ticks) <= 12
+
+
+def test_the_step_axis_has_at_most_eleven_labels():
+    for count in (1, 2, 11, 12, 31, 999, 10000):
+        assert 1 <= len(step_ticks(count)) <= 11
+
+
+def test_a_percent_that_the_host_gives_as_a_tensor_is_a_float_here():
+    cascade = SimpleNamespace(percent_to_sigma=lambda percent: torch.tensor(1.5))
+    assert isinstance(sigma_window.percent_to_sigma(cascade, 0.5), float)
