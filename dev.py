@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a developer runs: `python dev.py test`, `python dev.py demo`, `python dev.py comfy`.
+"""Everything a developer runs: `python dev.py test`, `browser`, `demo` and `comfy`.
 
 Needs Python 3.10 or newer and pip, nothing else. A virtual environment and ComfyUI 0.3.75 are made once, in a cache
 folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses a checkout of yours instead.
@@ -86,8 +86,18 @@ def environment(host: Path) -> str:
 
 def test(python: str, host: Path, more: list[str]) -> None:
     run([python, "-m", "ruff", "check", str(ROOT)], "ruff")
+    pytest(python, host, "tests", *more)
+
+
+def browser(python: str, host: Path, more: list[str]) -> None:
+    """The tests of the web page, with the Chromium on the PATH. Once Playwright is here, `test` runs them too."""
+    pip(python, "install", "-q", "playwright", what="Installing Playwright")
+    pytest(python, host, "tests/browser", *more)
+
+
+def pytest(python: str, host: Path, tests: str, *more: str) -> None:
     settings = {**os.environ, "COMFYUI_PATH": str(host), "PYTHONDONTWRITEBYTECODE": "1"}
-    run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), str(ROOT / "tests"), *more], "pytest",
+    run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), str(ROOT / tests), *more], "pytest",
         env=settings, cwd=ROOT)  # fmt: skip
 
 
@@ -115,13 +125,13 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["test", "demo", "comfy"])
+    parser.add_argument("command", choices=["test", "browser", "demo", "comfy"])
     command, more = parser.parse_known_args()
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
         host = comfyui()
         python = environment(host)
-        {"test": test, "demo": demo, "comfy": comfy}[command.command](python, host, more)
+        {"test": test, "browser": browser, "demo": demo, "comfy": comfy}[command.command](python, host, more)
     except Problem as problem:
         print(f"dev.py: {problem}", file=sys.stderr)
         return 1

@@ -1,0 +1,54 @@
+"""Every example opens from the template browser, complete, and the server takes it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from comfy_server import ServerProblem
+
+pytestmark = pytest.mark.browser
+PACK = "sag-delayed-activation"
+EXAMPLES = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
+MISSING = "() => app.graph._nodes.filter(n => !LiteGraph.registered_node_types[n.type]).map(n => n.type)"
+
+
+@pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem)
+def example(request):
+    return request.param
+
+
+def complaints(server, prompt):
+    """(node class, input, what is wrong) for all that the server refuses in `prompt`."""
+    with pytest.raises(ServerProblem) as refused:
+        server.queue(prompt)
+    nodes = json.loads(str(refused.value))["node_errors"].values()
+    return {(n["class_type"], e["extra_info"].get("input_name"), e["type"]) for n in nodes for e in n["errors"]}
+
+
+def test_the_server_offers_each_example_with_its_thumbnail(server, example):
+    assert example.stem in server.get("/workflow_templates")[PACK]
+    thumbnail = server.get_bytes(f"/api/workflow_templates/{PACK}/{example.stem.replace(' ', '%20')}.jpg")
+    assert thumbnail[:3] == b"\xff\xd8\xff" and len(thumbnail) < 100_000
+
+
+def test_each_example_opens_from_the_template_browser_without_missing_nodes(comfy, example):
+    comfy.clear()
+    comfy.page.get_by_role("button", name="Templates").click()
+    comfy.page.get_by_role("dialog").get_by_placeholder("Search").fill(example.stem)
+    comfy.page.get_by_role("dialog").get_by_text(example.stem, exact=True).first.click()
+    comfy.page.wait_for_function("() => app.graph._nodes.length > 0")
+    opened = sorted(node["type"] for node in comfy.nodes())
+    assert opened == sorted(node["type"] for node in json.loads(example.read_text())["nodes"])
+    assert comfy.page.evaluate(MISSING) == []
+
+
+def test_the_server_refuses_nothing_in_an_example_but_the_checkpoint_it_lacks(comfy, server, example):
+    comfy.open_file(example)
+    assert complaints(server, comfy.prompt()) == {("CheckpointLoaderSimple", "ckpt_name", "value_not_in_list")}
+
+
+def test_each_example_is_saved_as_it_was_opened(comfy, example):
+    """It is in the page's own format, with every value where the page looks for it."""
+    comfy.open_file(example)
+    wanted = {node["id"]: node.get("widgets_values", []) for node in json.loads(example.read_text())["nodes"]}
+    assert {node["id"]: node.get("widgets_values", []) for node in comfy.nodes()} == wanted
