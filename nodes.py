@@ -7,7 +7,9 @@ import uuid
 from typing import Any
 
 from .sag_core import SigmaWindow
-from .sag_hooks import NAME, DelayedSAG, has_middle_attention
+from .sag_hooks import ADVANCED, DelayedSAG, Settings
+from .sag_layers import MIDDLE, find_layer, layers_of
+from .sag_run import NAME
 
 RANGES = {
     "scale": (-2.0, 5.0),
@@ -16,9 +18,14 @@ RANGES = {
     "sigma_end": (0.0, 1000.0),
 }
 
+# A linked sigma may lie above the widget's maximum: the host's percent_to_sigma(0) is 999999999.9.
+LINKED_RANGES = {**RANGES, "sigma_start": (0.0, math.inf), "sigma_end": (0.0, math.inf)}
 
-def _number(name: str, default: float, tooltip: str) -> tuple[str, dict[str, Any]]:
-    low, high = RANGES[name]
+
+def number(
+    name: str, default: float, tooltip: str, ranges: dict[str, tuple[float, float]] = RANGES
+) -> tuple[str, dict[str, Any]]:
+    low, high = ranges[name]
     return ("FLOAT", {"default": default, "min": low, "max": high, "step": 0.01, "round": False, "tooltip": tooltip})
 
 
@@ -57,20 +64,20 @@ class SelfAttentionGuidanceCustom:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "A UNet model: SD1.x, SD2.x, SDXL and models made from them."}),
-                "scale": _number("scale", 0.5, "Strength of the guidance, a factor without unit. 0 switches it off."),
-                "blur_sigma": _number(
+                "scale": number("scale", 0.5, "Strength of the guidance, a factor without unit. 0 switches it off."),
+                "blur_sigma": number(
                     "blur_sigma",
                     2.0,
                     "Width of the blur in latent pixels (8 image pixels each). 0 switches guidance off; "
                     "above 4 little changes, since the blur reaches 4 pixels.",
                 ),
-                "sigma_start": _number(
+                "sigma_start": number(
                     "sigma_start",
                     15.0,
                     "Highest noise level (sigma) at which it acts, inclusive. Lower it to delay guidance. "
                     "1000 means no upper bound.",
                 ),
-                "sigma_end": _number(
+                "sigma_end": number(
                     "sigma_end",
                     0.0,
                     "Lowest noise level (sigma) at which it acts, inclusive. 0 means to the last step. "
@@ -96,18 +103,25 @@ class SelfAttentionGuidanceCustom:
     ) -> tuple[Any]:
         """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
         values = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
-        # A linked sigma may lie above the widget's maximum: the host's percent_to_sigma(0) is 999999999.9.
-        wrong = complaint(values, {**RANGES, "sigma_start": (0.0, math.inf), "sigma_end": (0.0, math.inf)})
-        if wrong:
+        if wrong := complaint(values, LINKED_RANGES):
             raise ValueError(wrong)
-        if not has_middle_attention(model):
-            raise ValueError(
-                f"{NAME}: {type(model.model.model_config).__name__} has no self-attention in a UNet middle block, "
-                "which this node reads. Use SD1.x, SD2.x or SDXL; for models without it, "
-                "Perturbed-Attention Guidance or Skip Layer Guidance do something similar."
-            )
-        patched = model.clone()
-        if scale != 0 and blur_sigma != 0:
-            key = f"sag_delayed_activation_{uuid.uuid4().hex}"
-            DelayedSAG(scale, blur_sigma, SigmaWindow(sigma_start, sigma_end), key).install(patched)
-        return (patched,)
+        return (with_guidance(model, Settings(scale, blur_sigma, SigmaWindow(sigma_start, sigma_end))),)
+
+
+def with_guidance(model: Any, settings: Settings, layer: str = MIDDLE) -> Any:
+    """A clone of `model` with guidance; ValueError where the model has no such layer, and what to do then."""
+    try:
+        found = find_layer(model, layer)
+    except ValueError as problem:
+        raise ValueError(f"{NAME}: {problem}. {advice(model)}") from None
+    patched = model.clone()
+    if settings.scale != 0 and settings.blur_sigma != 0:
+        DelayedSAG(settings, found, f"sag_delayed_activation_{uuid.uuid4().hex}").install(patched)
+    return patched
+
+
+def advice(model: Any) -> str:
+    """What helps where the layer that was asked for is not there."""
+    if layers_of(model):
+        return f"In {ADVANCED}, layer auto reads another layer of this model."
+    return "Use SD1.x, SD2.x or SDXL; for other models, Skip Layer Guidance does something similar."

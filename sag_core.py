@@ -115,3 +115,37 @@ class AttentionBlend:
     def above(self, threshold: float) -> torch.Tensor:
         """Where the blended attention exceeds `threshold`: boolean [B, 1, h, w]; false where nothing was added."""
         return self.total > threshold * self.weight
+
+
+FADES = {  # the share of the scale that is left, by t: 0 at the window's start, 1 at its end
+    "none": lambda t: 1.0,
+    "in": lambda t: t,
+    "out": lambda t: 1.0 - t,
+    "in and out": lambda t: 1.0 - abs(2.0 * t - 1.0),
+}
+
+
+def fade_weight(fade: str, sigma: float, window: SigmaWindow, largest: float, smallest: float) -> float:
+    """The share of the scale at `sigma`, 0 to 1, in a run whose sigmas go from `largest` to `smallest` > 0.
+
+    t = (ln high - ln sigma) / (ln high - ln low) goes from 0 to 1 over the part of the window that the run crosses.
+    Where that part has no length there is nothing to fade, and the weight is 1.
+    """
+    high = largest if window.start >= UNBOUNDED_SIGMA else min(largest, window.start)
+    low = max(smallest, window.end)
+    if high <= low:
+        return 1.0
+    t = (math.log(high) - math.log(sigma)) / (math.log(high) - math.log(low))
+    return FADES[fade](min(1.0, max(0.0, t)))
+
+
+def rescaled(guidance: torch.Tensor, base: torch.Tensor, cond: torch.Tensor, amount: float) -> torch.Tensor:
+    """Guidance whose sum with `base` is drawn towards the contrast of `cond`, all [B, C, h, w], against frying.
+
+    Per sample, guidance * (amount * std(cond) / std(base + guidance) + 1 - amount); where a std is 0 nothing changes.
+    After Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv 2305.08891, algorithm 2.
+    """
+    wanted, found = (t.float().flatten(1).std(dim=1) for t in (cond, base + guidance))
+    ratio = torch.where((wanted > 0) & (found > 0), wanted / found, 1.0)
+    factor = amount * ratio + 1 - amount
+    return guidance * factor.to(guidance).view(-1, *[1] * (guidance.ndim - 1))

@@ -3,53 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
 
+from .drawing import ACTIVE, DIM, EDGE, GRID, IDLE, INK, WINDOW, Canvas
 from .sag_core import SigmaWindow
 
 WIDTH, HEIGHT = 1024, 768
-FINER = 2  # drawn this much larger and reduced, for smooth edges
 LEFT, TOP, RIGHT, BOTTOM = 128, 232, WIDTH - 36, HEIGHT - 100  # the axes' frame, pixels of the finished picture
 LABEL_ROOM = 38  # between two labels of the sigma axis
 TITLE, TEXT, SMALL = 42, 36, 30  # font sizes: still legible where the page shows the picture at a third
-
-PAPER, INK, DIM, GRID = "#1f2126", "#f2f2f2", "#a3a8b3", "#363a43"
-WINDOW, EDGE, ACTIVE, IDLE = "#4a3a1c", "#c98a1b", "#ffc04d", "#7f8797"
-
-
-class Canvas:
-    """Pillow's drawing in pixels of the finished picture."""
-
-    def __init__(self) -> None:
-        self.image = Image.new("RGB", (WIDTH * FINER, HEIGHT * FINER), PAPER)
-        self.draw = ImageDraw.Draw(self.image)
-
-    def text(self, x: float, y: float, text: str, size: int, color: str, anchor: str = "la", widest: int = 0) -> None:
-        """Text with Pillow's two-letter anchor, in a smaller size where it would be wider than `widest`."""
-        font = ImageFont.load_default(size * FINER)
-        if widest and font.getlength(text) > widest * FINER:
-            font = ImageFont.load_default(size * FINER * widest * FINER / font.getlength(text))
-        self.draw.text((x * FINER, y * FINER), text, fill=color, font=font, anchor=anchor)
-
-    def line(self, points: Iterable[tuple[float, float]], color: str, width: float = 2) -> None:
-        scaled = [(x * FINER, y * FINER) for x, y in points]
-        self.draw.line(scaled, fill=color, width=round(width * FINER), joint="curve")
-
-    def box(self, left: float, top: float, right: float, bottom: float, color: str) -> None:
-        self.draw.rectangle([left * FINER, top * FINER, right * FINER, bottom * FINER], fill=color)
-
-    def dot(self, x: float, y: float, radius: float, color: str) -> None:
-        corners = [x - radius, y - radius, x + radius, y + radius]
-        self.draw.ellipse([c * FINER for c in corners], fill=color)
-
-    def finished(self) -> torch.Tensor:
-        """An IMAGE of the host: float32 [1, HEIGHT, WIDTH, 3] from 0 to 1."""
-        pixels = np.asarray(self.image.reduce(FINER), dtype=np.float32) / 255.0
-        return torch.from_numpy(pixels)[None]
 
 
 class Axes:
@@ -121,7 +84,7 @@ def plot(
     `sigmas` ends with the 0 that is no step. `bounds` are the window's start and end as text.
     """
     steps = sigmas[:-1]
-    canvas, axes = Canvas(), Axes(steps)
+    canvas, axes = Canvas(WIDTH, HEIGHT), Axes(steps)
     top, bottom = axes.y(window.start), axes.y(window.end)
     canvas.box(LEFT, top, RIGHT, bottom, WINDOW)
     draw_axes(canvas, axes)

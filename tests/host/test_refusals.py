@@ -12,8 +12,8 @@ pytestmark = pytest.mark.host
 
 
 @pytest.mark.parametrize("depth", [-1, -2])
-def test_a_unet_without_middle_attention_is_named_with_what_to_use_instead(sag, depth):
-    with pytest.raises(ValueError, match="TinyConfig has no self-attention.*Perturbed-Attention Guidance"):
+def test_a_unet_without_middle_attention_is_named_with_the_setting_that_helps(sag, depth):
+    with pytest.raises(ValueError, match=r"TinyConfig has no self-attention at layer=middle.*\(advanced\), layer auto"):
         sag(tiny_model(depth))
 
 

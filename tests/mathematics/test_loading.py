@@ -19,7 +19,9 @@ started = time.perf_counter()
 spec.loader.exec_module(pack)
 sys.stderr.write(f"{(time.perf_counter() - started) * 1000:.1f} ms\\n")
 assert not any(name == "comfy" or name.startswith("comfy.") for name in sys.modules)
-assert list(pack.NODE_CLASS_MAPPINGS) == ["SAG delayed activation", "SAG sigma window"]
+assert list(pack.NODE_CLASS_MAPPINGS) == list(pack.NODE_DISPLAY_NAME_MAPPINGS) == [
+    "SAG delayed activation", "SAG delayed activation (advanced)", "SAG sigma window", "SAG mask preview",
+]
 """
 
 

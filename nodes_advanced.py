@@ -1,0 +1,127 @@
+"""The same guidance with everything that can be set about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import sag_layers
+from .nodes import LINKED_RANGES, RANGES, SelfAttentionGuidanceCustom, complaint, number, with_guidance
+from .sag_core import FADES, SigmaWindow
+from .sag_hooks import AUTO, BRANCHES, FULL, RESCALE_MODES, Settings
+from .sag_layers import MIDDLE
+from .sag_run import NAME
+
+ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8)}
+CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
+
+
+def misnamed(layer: str) -> str | None:
+    """What is wrong with `layer`, whatever the model; None where nothing is."""
+    wrong = sag_layers.complaint(layer)
+    return wrong and f"{NAME}: layer {wrong}"
+
+
+def unknown_choice(given: dict[str, str]) -> str | None:
+    """Names the first input whose value is none of its choices; None where all are."""
+    wrong = (name for name, value in given.items() if value not in CHOICES[name])
+    return next((f"{NAME}: {n} must be one of {', '.join(CHOICES[n])}, got {given[n]}" for n in wrong), None)
+
+
+class SelfAttentionGuidanceAdvanced:
+    """Self-attention guidance inside a window of sigma, with every setting."""
+
+    CATEGORY = "model_patches"
+    FUNCTION = "patch"
+    RETURN_TYPES = ("MODEL",)
+    OUTPUT_TOOLTIPS = SelfAttentionGuidanceCustom.OUTPUT_TOOLTIPS
+    DESCRIPTION = (
+        "SAG delayed activation with everything that can be set: the threshold of the mask, which prompt and which "
+        "layer is read, a fade over the window, a brake against over-saturation, and guidance on every n-th step only. "
+        "Left as it is, it does what the basic node does, and acts at cfg 1 too."
+    )
+    SEARCH_ALIASES = [*SelfAttentionGuidanceCustom.SEARCH_ALIASES, "SAG rescale", "SAG fade", "SAG threshold"]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            **SelfAttentionGuidanceCustom.INPUT_TYPES(),
+            "optional": {
+                "threshold": number("threshold", 1.0, (
+                    "How much attention puts a region into the mask; 1.0 is the average. Above 1 blurs less of the "
+                    "picture, 0 all of it."
+                ), ADVANCED_RANGES),
+                "branch": (BRANCHES, {"default": AUTO, "tooltip": (
+                    "Whose attention and prediction are taken. auto: the negative prompt, or the positive where no "
+                    "negative was evaluated, as at cfg 1. negative does not act there."
+                )}),
+                "layer": ("STRING", {"default": MIDDLE, "tooltip": (
+                    "Which self-attention is read. middle, auto (middle, else the last input block that has any: "
+                    "SSD-1B, Vega, KOALA), or one by name such as d2.3, m0 or u0.4: input, middle or output block and "
+                    "transformer, counted from 0."
+                )}),
+                "fade": (list(FADES), {"default": "none", "tooltip": (
+                    "How scale changes over the window, along the logarithm of sigma. in: from 0 up to scale. out: "
+                    "from scale down to 0. in and out: full in the middle. Steps at 0 cost nothing."
+                )}),
+                "rescale": number("rescale", 0.0, (
+                    "Against over-saturation: how far the contrast is drawn back to that of the positive's "
+                    "prediction. 0 is off, 1 all the way."
+                ), ADVANCED_RANGES),
+                "rescale_mode": (RESCALE_MODES, {"default": FULL, "tooltip": (
+                    "What rescale measures guidance on. full: the result with CFG. partial: the positive's prediction "
+                    "alone."
+                )}),
+                "every": ("INT", {"default": 1, "min": 1, "max": 8, "tooltip": (
+                    "Compute guidance on every n-th active step and reuse it between. 2 halves the extra cost. What "
+                    "it does to the picture stands in the help."
+                )}),
+            },
+        }  # fmt: skip
+
+    @classmethod
+    def VALIDATE_INPUTS(
+        cls,
+        scale: float | None = None,
+        blur_sigma: float | None = None,
+        sigma_start: float | None = None,
+        sigma_end: float | None = None,
+        threshold: float | None = None,
+        rescale: float | None = None,
+        layer: str | None = None,
+    ) -> bool | str:
+        """Inputs named here lose the host's own checks, so this does them; linked inputs arrive as None."""
+        given = {
+            "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
+            "threshold": threshold, "rescale": rescale,
+        }  # fmt: skip
+        wrong = complaint({name: value for name, value in given.items() if value is not None}, RANGES | ADVANCED_RANGES)
+        return wrong or (layer is not None and misnamed(layer.strip())) or True
+
+    def patch(
+        self,
+        model: Any,
+        scale: float,
+        blur_sigma: float,
+        sigma_start: float,
+        sigma_end: float,
+        threshold: float = 1.0,
+        branch: str = AUTO,
+        layer: str = MIDDLE,
+        fade: str = "none",
+        rescale: float = 0.0,
+        rescale_mode: str = FULL,
+        every: int = 1,
+    ) -> tuple[Any]:
+        """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
+        numbers = {
+            "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
+            "threshold": threshold, "rescale": rescale, "every": every,
+        }  # fmt: skip
+        choices = {"branch": branch, "fade": fade, "rescale_mode": rescale_mode}
+        layer = layer.strip()
+        wrong = complaint(numbers, LINKED_RANGES | ADVANCED_RANGES) or unknown_choice(choices) or misnamed(layer)
+        if wrong:
+            raise ValueError(wrong)
+        window = SigmaWindow(sigma_start, sigma_end)
+        settings = Settings(scale, blur_sigma, window, threshold, branch, fade, rescale, rescale_mode, every)
+        return (with_guidance(model, settings, layer),)

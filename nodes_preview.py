@@ -1,0 +1,112 @@
+"""The node that shows what guidance did: the masks of the last run, over the picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from .sag_masks import STORE, RunMasks, StepMask
+
+NAME = "SAG mask preview"
+NO_NODE = (
+    "This MODEL carries no SAG node that acts. Wire in the MODEL that goes into the sampler, from behind SAG delayed "
+    "activation; with scale 0 or blur_sigma 0 it does nothing."
+)
+NOT_SAMPLED = "This MODEL was not sampled yet. Wire samples from the sampler that takes it."
+
+
+class SAGMaskPreview:
+    """Shows the masks that the SAG nodes of a MODEL made in its last run."""
+
+    CATEGORY = "model_patches"
+    FUNCTION = "show"
+    OUTPUT_NODE = True
+    RETURN_TYPES = ("IMAGE", "MASK")
+    RETURN_NAMES = ("tiles", "masks")
+    OUTPUT_TOOLTIPS = (
+        "One picture for each step that acted.",
+        "The same masks at the latent's size: for each step one a picture of the batch.",
+    )
+    DESCRIPTION = (
+        "Shows where guidance acted: for each step the mask over the picture, with the step, its sigma and how much of "
+        "the picture is covered. What is lit was blurred. Add it to a finished workflow and run again: it shows the "
+        "last run's masks, without sampling anew."
+    )
+    SEARCH_ALIASES = ["SAG", "attention mask", "mask preview", "show attention", "SAG debug"]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "model": ("MODEL", {"tooltip": "The MODEL that goes into the sampler, from behind the SAG nodes."}),
+                "samples": ("LATENT", {"tooltip": (
+                    "The sampler's result. Where one MODEL was sampled in several sizes, it picks the run: the newest "
+                    "of this size."
+                )}),
+            },
+            "optional": {
+                "images": ("IMAGE", {"tooltip": (
+                    "The decoded pictures, to see the masks on them. Without, a rough picture is made of the latent."
+                )}),
+            },
+            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"},
+        }  # fmt: skip
+
+    def show(
+        self,
+        model: Any,
+        samples: dict[str, Any],
+        images: torch.Tensor | None = None,
+        prompt: Any = None,
+        extra_pnginfo: Any = None,
+    ) -> dict[str, Any]:
+        """Tiles [steps, H, W, 3] and masks [steps * B, h, w]; or one tile that says why there are none."""
+        import nodes  # the host's
+
+        from .mask_picture import latent_picture, notice
+
+        latent = samples["samples"]
+        run, why = run_of(model, tuple(latent.shape))
+        if run is None or not run.steps:
+            tiles, masks = notice(NAME, why or reasons(run)), torch.zeros(1, *latent.shape[-2:])
+        else:
+            pictures = latent_picture(latent, model.model.latent_format) if images is None else images
+            tiles, masks = drawn(run, pictures.float().cpu().numpy())
+        shown = nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
+        return {"ui": shown["ui"], "result": (tiles, masks)}
+
+
+def run_of(model: Any, shape: tuple[int, ...]) -> tuple[RunMasks | None, str]:
+    """The newest run of this latent shape, or why there is none."""
+    store = model.model_options.get(STORE)
+    if store is None:
+        return None, NO_NODE
+    if not store.runs:
+        return None, NOT_SAMPLED
+    if shape not in store.runs:
+        sizes = ", ".join("x".join(map(str, known)) for known in reversed(store.runs))
+        return None, f"No run of this MODEL made a latent of {'x'.join(map(str, shape))}. It made {sizes}."
+    return store.runs[shape], ""
+
+
+def reasons(run: RunMasks) -> str:
+    """What the nodes of a run without masks say for themselves."""
+    return " ".join(f"{counts.summary()}." for counts in run.counts)
+
+
+def drawn(run: RunMasks, pictures: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tiles [steps, H, W, 3] and masks [steps * B, h, w] of a run; pictures are [n, H, W, 3]."""
+    from .mask_picture import tile
+
+    masks = [step.mask.unpacked() for step in run.steps]
+    tiles = [tile(pictures, mask, label(run, step, mask)) for step, mask in zip(run.steps, masks, strict=True)]
+    return torch.cat(tiles), torch.from_numpy(np.concatenate(masks).astype(np.float32))
+
+
+def label(run: RunMasks, step: StepMask, mask: np.ndarray) -> str:
+    """Step, sigma and coverage: `step 4  sigma 1.765  38 %`."""
+    number = run.step_of(step.sigma)
+    which = f"evaluation {step.evaluation}" if number is None else f"step {number}"
+    return f"{which}   sigma {step.sigma:.4g}   {mask.mean():.0%}{'   reused' if step.reused else ''}"

@@ -1,0 +1,105 @@
+"""The masks of the last run, kept for the mask preview: the one thing that outlives a run.
+
+A `MaskStore` hangs on the MODEL that a SAG node gives out, and every later clone of it shares that store. It holds a
+`RunMasks` for each of the last few latent shapes that were sampled: NumPy, eight pixels a byte, 512 bytes for a step
+at 512 x 512.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from .host_copy import HostCopy
+
+STORE = "sag_delayed_activation masks"  # in model_options
+SHAPES_KEPT = 4  # a base and its enlargements are sampled with one MODEL
+SAME = 1e-4  # relative difference at which an evaluation's sigma is that of a step
+
+
+class PackedMask:
+    """A boolean mask [B, h, w], packed as soon as it is on the CPU."""
+
+    def __init__(self, mask: torch.Tensor) -> None:
+        """`mask` is [B, 1, h, w]."""
+        self.shape = (mask.shape[0], *mask.shape[-2:])
+        self.packed: np.ndarray | None = None
+        self.on_its_way: HostCopy | None = HostCopy(mask)
+        self.settle()
+
+    def settle(self, wait: bool = False) -> None:
+        """Pack the mask, if it has arrived or `wait` says so."""
+        if self.on_its_way is not None and (wait or self.on_its_way.arrived()):
+            self.packed = np.packbits(self.on_its_way.tensor().numpy().reshape(-1))
+            self.on_its_way = None
+
+    def unpacked(self) -> np.ndarray:
+        """Boolean [B, h, w]."""
+        self.settle(wait=True)
+        return np.unpackbits(self.packed, count=math.prod(self.shape)).reshape(self.shape).astype(bool)
+
+
+class StepMask(NamedTuple):
+    """The mask with which one evaluation of the model was guided."""
+
+    evaluation: int  # of the run, from 0
+    sigma: float
+    mask: PackedMask
+    reused: bool = False  # guidance and mask are those of an earlier evaluation
+
+
+class RunMasks:
+    """What one run leaves behind: its masks, the sigmas of its schedule, and what its nodes say they did."""
+
+    def __init__(self, schedule: torch.Tensor | None) -> None:
+        """`schedule` is the host's sample_sigmas, [steps + 1]; None on hosts before 0.3.11."""
+        self.steps: list[StepMask] = []
+        self.counts: list[Any] = []  # one for each SAG node in the run, with a `summary()`
+        self._schedule: list[float] | None = None
+        self._on_its_way = None if schedule is None else HostCopy(schedule)
+        self.settle()
+
+    def add(self, step: StepMask) -> None:
+        self.settle()
+        self.steps.append(step)
+
+    def settle(self) -> None:
+        """Let go of the tensors whose copies have arrived; waits for none."""
+        if self._on_its_way is not None and self._on_its_way.arrived():
+            self.schedule()
+        for step in self.steps:
+            step.mask.settle()
+
+    def schedule(self) -> list[float] | None:
+        """The schedule's sigmas; None where the host does not say them."""
+        if self._on_its_way is not None:
+            self._schedule = self._on_its_way.tensor().tolist()
+            self._on_its_way = None
+        return self._schedule
+
+    def step_of(self, sigma: float) -> int | None:
+        """The step, from 0, that begins at `sigma`; None for a sampler's inner evaluations and unknown schedules."""
+        steps = enumerate((self.schedule() or [])[:-1])
+        return next((i for i, s in steps if math.isclose(s, sigma, rel_tol=SAME)), None)
+
+
+class MaskStore:
+    """The newest run of each latent shape. Shared by a MODEL and all its clones, however the host copies them."""
+
+    def __init__(self) -> None:
+        self.runs: dict[tuple[int, ...], RunMasks] = {}  # newest last
+
+    def __deepcopy__(self, _: dict[int, Any]) -> MaskStore:
+        """ComfyUI before 0.14 clones by deep copies; the preview's clone must still reach the sampler's masks."""
+        return self
+
+    def begin(self, shape: tuple[int, ...], schedule: torch.Tensor | None) -> RunMasks:
+        """A new run of this latent shape takes the place of the last one."""
+        self.runs.pop(shape, None)
+        self.runs[shape] = run = RunMasks(schedule)
+        for oldest in list(self.runs)[:-SHAPES_KEPT]:
+            del self.runs[oldest]
+        return run

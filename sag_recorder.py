@@ -1,0 +1,182 @@
+"""What is recorded while the UNet runs, and how long it is kept: for one evaluation of the denoiser.
+
+The evaluation under way lives in the run's own `transformer_options`, which ComfyUI copies for every run and drops at
+its end. Nothing recorded can reach another run, another thread or a later step, whatever fails in between.
+
+Hosts before 0.3.7 copy no options and do not say when an evaluation begins. There it hangs on the sigma tensor that
+the host makes for it and hands to the hooks, and dies with that tensor.
+"""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+
+from .host_copy import HostCopy
+from .sag_core import attention_received
+from .sag_run import wrappers_exist
+
+Conds = list[dict[str, Any]]
+
+
+class PassedOver(Exception):
+    """Guidance cannot act on this evaluation; the message says why."""
+
+
+class Chunk(NamedTuple):
+    """One prompt's share of one UNet call, as the self-attention that is read saw it."""
+
+    q: torch.Tensor  # [prompts * B, tokens, heads * dim], of all prompts in the call
+    k: torch.Tensor
+    heads: int
+    number: int  # which share of the call is this prompt's
+    shares: int  # how many prompts the call evaluated
+    grid: tuple[int, int]  # rows and columns of tokens
+
+    def attention(self, batch: int) -> torch.Tensor:
+        """Attention received by each token of this prompt: [batch, 1, rows, columns], float32."""
+        rows, columns = self.grid
+        fits = self.q.shape[0] == self.shares * batch and rows * columns == self.q.shape[1] == self.k.shape[1]
+        if not fits:
+            raise PassedOver(f"attention of shape {tuple(self.q.shape)} does not fit a {rows}x{columns} map")
+        own = slice(self.number * batch, (self.number + 1) * batch)
+        return attention_received(self.q[own], self.k[own], self.heads).view(batch, 1, rows, columns)
+
+
+class Key(NamedTuple):
+    """What a chunk was evaluated for."""
+
+    prompt: uuid.UUID | None  # None on hosts before 0.3.7, which do not tell prompts apart
+    place: int  # in transformer_options["cond_or_uncond"]
+    crop: tuple[int, int]  # height and width of the latent that the UNet was given
+
+
+class Evaluation:
+    """What one evaluation of the denoiser recorded. Open only while the host evaluates the prompts themselves."""
+
+    def __init__(
+        self,
+        level: HostCopy,
+        x: torch.Tensor | None = None,
+        sigma: torch.Tensor | None = None,
+        conds: list[Conds | None] | None = None,
+    ) -> None:
+        """`level` is sigma on its way to the CPU, sent before the UNet's work is queued behind it.
+
+        Hosts before 0.3.7 say nothing of what they evaluate: x and sigma are None, conds are empty there.
+        """
+        self.level, self.x, self.sigma, self.conds = level, x, sigma, conds or []
+        self.chunks: dict[Key, Chunk] = {}
+        self.open = True
+
+    @classmethod
+    def on(cls, sigma: torch.Tensor, key: str) -> Evaluation:
+        """The evaluation that hangs on `sigma`. Once closed it stays there, so that nothing is recorded twice."""
+        if not hasattr(sigma, key):
+            setattr(sigma, key, cls(HostCopy(sigma)))  # and not sigma itself, which would never be freed
+        return getattr(sigma, key)
+
+    def covers(self, x: torch.Tensor) -> bool:
+        """Whether it saw the whole latent that the post-CFG function is asked about."""
+        return self.x is x or self.x is None
+
+    def is_at(self, sigma: torch.Tensor) -> bool:
+        """Whether it was made for this very sigma tensor."""
+        return self.sigma is sigma or self.sigma is None
+
+    def close(self) -> None:
+        self.open = False
+        self.chunks.clear()
+
+    def includes(self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None]) -> bool:
+        """Whether this call of the UNet is another node's, made inside this evaluation, rather than the next one.
+
+        The host makes a new sigma tensor for every evaluation and hands the same one to every hook inside it.
+        """
+        same_prompts = len(conds) == len(self.conds) and all(a is b for a, b in zip(conds, self.conds, strict=True))
+        return sigma is self.sigma and (x is self.x or not same_prompts)
+
+    def record(self, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any]) -> None:
+        """Note one call of the attention. The first record of a key counts: SVD's temporal attention comes second."""
+        if not self.open:
+            return
+        places, crop = options["cond_or_uncond"], tuple(options["original_shape"][-2:])
+        prompts = options.get("uuids", [None] * len(places))
+        for number, (place, prompt) in enumerate(zip(places, prompts, strict=True)):
+            chunk = Chunk(q, k, options["n_heads"], number, len(places), token_grid(options, q.shape[1]))
+            self.chunks.setdefault(Key(prompt, place, crop), chunk)
+
+    def place_of(self, prompts: Conds, others: Conds | None) -> int | None:
+        """Where the list `prompts` stood among those evaluated; None where it did not, or the host does not say.
+
+        Where a node handed copies on, a prompt that only this list has tells: region twins carry the other's uuid.
+        """
+        for place, evaluated in enumerate(self.conds):
+            if evaluated is prompts:
+                return place
+        own = {c.get("uuid") for c in prompts} - {c.get("uuid") for c in others or []}
+        places = {key.place for key in self.chunks if key.prompt in own}
+        return places.pop() if len(places) == 1 else None
+
+
+class ExtraPass:
+    """Stands in the evaluation's place while this node evaluates the degraded latent: counts, records nothing."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def includes(self, *_: Any) -> bool:
+        return True
+
+    def record(self, *_: Any) -> None:
+        self.calls += 1
+
+
+def token_grid(options: dict[str, Any], tokens: int) -> tuple[int, int]:
+    """Rows and columns of the attention's tokens, from what the host says.
+
+    Hosts before 0.3.28 do not say it; there a UNet halves each side, rounding up, until `tokens` are left.
+    """
+    if "activations_shape" in options:
+        rows, columns = options["activations_shape"][-2:]
+        return rows, columns
+    rows, columns = options["original_shape"][-2:]
+    while rows * columns > tokens:
+        rows, columns = (rows + 1) // 2, (columns + 1) // 2
+    return rows, columns
+
+
+def host_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
+    """The host's own attention backend, with the arguments that the host would have passed."""
+    from comfy.ldm.modules import attention
+
+    backend = attention.optimized_attention  # looked up when called: packs may swap it
+    known = inspect.signature(backend).parameters
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    offered = {"attn_precision": options.get("attn_precision"), "transformer_options": options}
+    accepted = {name: value for name, value in offered.items() if takes_any or name in known}
+    return backend(q, k, v, options["n_heads"], **accepted)
+
+
+@dataclass(frozen=True)
+class AttentionRecorder:
+    """The attn1 replace: notes queries and keys for the evaluation under way, and computes what was there before."""
+
+    key: str
+    transformer: int  # of the block: the host asks for all of them under the block's own key
+    previous: Callable[..., torch.Tensor] | None
+
+    def __call__(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: dict[str, Any]
+    ) -> torch.Tensor:
+        scope = extra_options.get(self.key)
+        if scope is None and not wrappers_exist():
+            scope = Evaluation.on(extra_options["sigmas"], self.key)
+        if scope is not None and extra_options.get("block_index", 0) == self.transformer:
+            scope.record(q, k, extra_options)
+        return (self.previous or host_attention)(q, k, v, extra_options)

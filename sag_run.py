@@ -1,0 +1,120 @@
+"""What a node keeps during one sampling run: counts for its line in the log, and guidance for reuse."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import logging
+import weakref
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+
+from .sag_core import SigmaWindow
+from .sag_masks import STORE, MaskStore, PackedMask, RunMasks, StepMask
+
+NAME = "SAG delayed activation"
+MASKS_OF_RUN = "sag_delayed_activation masks of this run"
+RUN_ON_CONDITIONING = "sag_delayed_activation"
+
+
+@functools.cache
+def wrappers_exist() -> bool:
+    """Whether the host, 0.3.7 or newer, tells when it evaluates prompts, which ones, and in which run."""
+    return importlib.util.find_spec("comfy.patcher_extension") is not None
+
+
+@dataclass
+class RunCounts:
+    """What one node did in one run, for the line in the log."""
+
+    window: SigmaWindow
+    sigmas: list[float] = field(default_factory=list)
+    acted: list[float] = field(default_factory=list)
+    extra_calls: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
+
+    def log(self) -> None:
+        """One line: what was done, or a warning that says why nothing was."""
+        if self.acted:
+            logging.info("%s", self.summary())
+        elif self.sigmas:
+            logging.warning("%s", self.summary())
+
+    def summary(self) -> str:
+        line = f"{NAME}: acted on {len(self.acted)} of {len(self.sigmas)} model evaluations"
+        if self.acted:
+            line += f", from sigma {max(self.acted):.4g} to {min(self.acted):.4g}, {self.extra_calls} extra UNet calls"
+        elif self.sigmas and not self.passed_over:
+            line += (
+                f": none lay in the window from {self.window.start:g} to {self.window.end:g}, "
+                f"sampled were {max(self.sigmas):.4g} to {min(self.sigmas):.4g}"
+            )
+        if self.passed_over:
+            reasons = "; ".join(f"{n} because {why}" for why, n in self.passed_over.most_common())
+            line += f"; passed over {self.passed_over.total()} in the window: {reasons}"
+        return line
+
+
+class Guidance(NamedTuple):
+    """What one evaluation of the degraded latent gave."""
+
+    difference: torch.Tensor  # degraded - sag [B, C, h, w], in x0 units
+    mask: PackedMask
+
+
+class Run:
+    """One node in one run. Logs its counts when the run's own data die, also after an error or an interrupt."""
+
+    def __init__(self, window: SigmaWindow, masks: RunMasks) -> None:
+        self.counts, self.masks = RunCounts(window), masks
+        masks.counts.append(self.counts)
+        self.held: Guidance | None = None
+        self.uses = 0  # of what is held
+        weakref.finalize(self, self.counts.log).atexit = False
+
+    @classmethod
+    def of(cls, args: dict[str, Any], key: str, window: SigmaWindow) -> Run:
+        """The node named `key` in the run that these post-CFG arguments belong to."""
+        scope = run_scope(args)
+        name = f"{key} run"
+        if name not in scope:
+            scope[name] = cls(window, masks_of_run(scope, args))
+        return scope[name]
+
+    def reuse(self, every: int, shape: torch.Size) -> Guidance | None:
+        """What is held, where it may serve one more evaluation of this latent shape."""
+        if self.held is None or self.uses >= every or self.held.difference.shape != shape:
+            return None
+        self.uses += 1
+        return self.held
+
+    def hold(self, guidance: Guidance) -> None:
+        self.held, self.uses = guidance, 1
+
+    def acted(self, sigma: float, mask: PackedMask, reused: bool) -> None:
+        self.masks.add(StepMask(len(self.counts.sigmas) - 1, sigma, mask, reused))
+        self.counts.acted.append(sigma)
+
+
+def run_scope(args: dict[str, Any]) -> dict[str, Any]:
+    """A dict that lives just as long as the sampling run.
+
+    Hosts before 0.3.7 hand out the MODEL's own options, which outlive it. There the positive prompt's conditioning,
+    which the host makes anew for every run, carries the dict.
+    """
+    if wrappers_exist():
+        return args["model_options"]
+    conditioning = next(iter(args["cond"][0]["model_conds"].values()))
+    return vars(conditioning).setdefault(RUN_ON_CONDITIONING, {})
+
+
+def masks_of_run(scope: dict[str, Any], args: dict[str, Any]) -> RunMasks:
+    """All SAG nodes of a run share one; it is kept on the MODEL, for the preview."""
+    if MASKS_OF_RUN not in scope:
+        options = args["model_options"]
+        schedule = options["transformer_options"].get("sample_sigmas")
+        scope[MASKS_OF_RUN] = options.get(STORE, MaskStore()).begin(tuple(args["input"].shape), schedule)
+    return scope[MASKS_OF_RUN]
