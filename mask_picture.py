@@ -13,7 +13,7 @@ from PIL import Image, ImageColor
 from .drawing import DIM, EDGE, INK, Canvas
 
 LONGEST = 512  # pixels of a tile's longer side, without its label
-LABEL_HEIGHT, LABEL_SIZE = 44, 30
+LABEL_HEIGHT, LABEL_SIZE = 40, 24
 GAP = 4  # between the pictures of a batch
 SHADE = 0.3  # brightness that is left outside the mask
 LINE_WIDTH = 2

@@ -13,18 +13,19 @@ import torch.nn.functional as F
 class DenseSAG:
     """Hooks into the attention module itself, not into ComfyUI's patches."""
 
-    def __init__(self, model, scale: float, blur_sigma: float) -> None:
-        self.model, self.scale, self.blur_sigma = model.clone(), scale, blur_sigma
+    def __init__(self, model, scale: float, blur_sigma: float, stack=None, transformer=0, threshold=1.0) -> None:
+        """`stack` is the SpatialTransformer whose attention is read, the middle block's where none is given."""
+        self.model, self.scale, self.blur_sigma, self.threshold = model.clone(), scale, blur_sigma, threshold
+        self.stack, self.transformer = stack or model.model.diffusion_model.middle_block[1], transformer
         self.qk, self.grid, self.recording = {}, None, True
         self.model.set_model_sampler_post_cfg_function(self.guide)
 
     def __enter__(self):
-        middle = self.model.model.diffusion_model.middle_block[1]
-        attention = middle.transformer_blocks[0].attn1
+        attention = self.stack.transformer_blocks[self.transformer].attn1
         self.handles = [
             attention.to_q.register_forward_hook(lambda _, __, out: self.note("q", out)),
             attention.to_k.register_forward_hook(lambda _, __, out: self.note("k", out)),
-            middle.register_forward_pre_hook(lambda _, inputs: setattr(self, "grid", inputs[0].shape[-2:])),
+            self.stack.register_forward_pre_hook(lambda _, inputs: setattr(self, "grid", inputs[0].shape[-2:])),
         ]
         self.heads = attention.heads
         return self.model
@@ -43,7 +44,7 @@ class DenseSAG:
         tokens = weights.mean(dim=1).sum(dim=1).reshape(batch, *self.grid)
         rows = torch.arange(height) * self.grid[0] // height
         columns = torch.arange(width) * self.grid[1] // width
-        return (tokens[:, rows][:, :, columns] > 1.0).unsqueeze(1)
+        return (tokens[:, rows][:, :, columns] > self.threshold).unsqueeze(1)
 
     def blurred(self, x0):
         t = torch.arange(-4, 5, dtype=torch.float64)

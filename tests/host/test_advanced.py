@@ -1,0 +1,306 @@
+"""Every setting of the advanced node does what it says, and its defaults are the basic node."""
+
+import logging
+import math
+
+import pytest
+import torch
+from comfy_extras.nodes_custom_sampler import Guider_Basic
+from dense_reference import DenseSAG
+from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
+from sag_delayed_activation.sag_layers import find_layer, layers_of
+from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample, tiny_model
+
+pytestmark = pytest.mark.host
+DEEP = {"transformer_depth": [1, 2], "transformer_depth_output": [1, 1, 2, 2]}
+
+
+def advanced(model, scale=0.5, blur_sigma=2.0, sigma_start=15.0, sigma_end=0.0, **more):
+    return Node().patch(model, scale, blur_sigma, sigma_start, sigma_end, **more)[0]
+
+
+def basic_guider(model):
+    guider = Guider_Basic(model)
+    guider.set_conds(POSITIVE)
+    return guider
+
+
+def guidances(model, patch, run=sample):
+    """What the node adds to `denoised` in each evaluation of a run, with the prediction of the positive prompt."""
+    seen = []
+
+    def note(args):
+        seen.append((args["denoised"], args["cond_denoised"]))
+        return args["denoised"]
+
+    before = model.clone()
+    before.set_model_sampler_post_cfg_function(note)
+    patched = patch(before)
+    patched.set_model_sampler_post_cfg_function(note)
+    run(patched)
+    return [(after - base, base, cond) for (base, cond), (after, _) in zip(seen[::2], seen[1::2], strict=True)]
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO)
+    return lambda: [r.getMessage() for r in caplog.records if r.getMessage().startswith("SAG")]
+
+
+REGIONS = prompt(5, area=(12, 16, 4, 8)) + prompt(6)
+
+
+@pytest.mark.parametrize("negative", [NEGATIVE, REGIONS], ids=["one negative", "regions"])
+def test_as_it_comes_it_is_bit_identical_to_the_basic_node(sag, model, negative):
+    assert torch.equal(sample(advanced(model), negative=negative), sample(sag(model), negative=negative))
+
+
+# threshold
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.9, 1.1])
+def test_the_threshold_is_that_of_the_dense_formula(model, threshold):
+    with DenseSAG(model, 0.5, 2.0, threshold=threshold) as dense:
+        expected = sample(dense)
+    assert distance(sample(advanced(model, threshold=threshold)), expected) < 1e-4
+    assert distance(sample(advanced(model)), expected) > 1e-3
+
+
+# branch
+
+CFG_1 = [lambda m: sample(m, cfg=1.0), lambda m: guided(basic_guider(m))]
+
+
+@pytest.mark.parametrize("run", CFG_1, ids=["cfg 1", "basic guider"])
+def test_without_a_negative_auto_takes_the_positive_in_its_own_place(model, run):
+    with Calls(model) as calls:
+        changed = run(advanced(model))
+    assert calls == [[0]] * 8  # the negative is never evaluated
+    assert distance(changed, run(model)) > 1e-3
+
+
+def test_the_positives_guidance_is_what_it_would_be_as_a_negative(model):
+    """Map, blur and the second look depend on one prompt alone, whatever its role."""
+    as_negative = guidances(model, advanced, lambda m: sample(m, positive=NEGATIVE, negative=POSITIVE, steps=1))
+    as_positive = guidances(model, lambda m: advanced(m, branch="positive"), lambda m: sample(m, steps=1))
+    at_cfg_1 = guidances(model, advanced, lambda m: sample(m, steps=1, cfg=1.0))
+    assert as_negative[0][0].norm() > 0
+    assert distance(as_positive[0][0], as_negative[0][0]) < 1e-4
+    assert distance(at_cfg_1[0][0], as_negative[0][0]) < 1e-4
+
+
+def test_negative_at_cfg_1_does_not_act_and_says_so(model, lines):
+    assert torch.equal(sample(advanced(model, branch="negative"), cfg=1.0), sample(model, cfg=1.0))
+    assert "no negative prompt was evaluated" in lines()[0] and "branch auto" in lines()[0]
+
+
+def test_auto_takes_the_positive_only_where_the_negative_is_not_active(model):
+    late = prompt(5, start_percent=0.5, end_percent=1.0)
+    with Calls(model) as calls:
+        sample(advanced(model), negative=late)
+    alone = [call for call in calls if len(call) == 1]
+    assert alone.count([1]) == 2 and [0] in alone  # sigma 0.93 and 0.03 lie in the second half of the timesteps
+    assert calls[-2:] == [[1, 0], [1]]
+
+
+# layer
+
+
+@pytest.fixture(scope="module")
+def deep():
+    return tiny_model(depth=2, **DEEP)
+
+
+def test_layers_are_counted_as_users_of_the_pag_pack_know_them(deep):
+    layers = layers_of(deep)
+    assert list(layers) == ["d0.0", "d1.0", "d1.1", "m0.0", "m0.1", "u0.0", "u0.1", "u1.0", "u1.1", "u2.0", "u3.0"]
+    assert layers["d1.1"][1:] == (("input", 3), 1) and layers["u2.0"][1:] == (("output", 2), 0)
+
+
+@pytest.mark.parametrize(
+    "layer, stack, transformer",
+    [
+        ("d1.1", lambda unet: unet.input_blocks[3][1], 1),
+        ("m0.1", lambda unet: unet.middle_block[1], 1),
+        ("u0.1", lambda unet: unet.output_blocks[0][1], 1),
+        ("d0", lambda unet: unet.input_blocks[1][1], 0),
+    ],
+)
+def test_each_layer_gives_the_dense_formula_on_that_layer(deep, layer, stack, transformer):
+    with DenseSAG(deep, 0.5, 2.0, stack(deep.model.diffusion_model), transformer) as dense:
+        expected = sample(dense)
+    assert distance(sample(advanced(deep, layer=layer)), expected) < 1e-4
+    assert distance(sample(advanced(deep)), expected) > 1e-3
+
+
+@pytest.mark.parametrize("depth", [-1, -2])
+def test_without_middle_attention_auto_reads_the_last_input_block(depth):
+    model = tiny_model(depth)
+    changed = sample(advanced(model, layer="auto"))
+    assert torch.equal(changed, sample(advanced(model, layer="d1.0"))) and distance(changed, sample(model)) > 1e-3
+
+
+def test_with_middle_attention_auto_is_middle(model):
+    assert find_layer(model, "auto") == find_layer(model, "middle") == find_layer(model, "m0")
+
+
+# The attention layout of the host's own UNets that have none in the middle, on narrow channels.
+WITHOUT_MIDDLE = {
+    "SSD-1B": (-1, "d3.0", {"num_res_blocks": [2, 2, 2], "transformer_depth": [0, 0, 2, 2, 4, 4],
+                            "transformer_depth_output": [0, 0, 0, 1, 1, 2, 10, 4, 4]}),
+    "Segmind Vega": (-1, "d3.0", {"num_res_blocks": [2, 2, 2], "transformer_depth": [0, 0, 1, 1, 2, 2],
+                                  "transformer_depth_output": [0, 0, 0, 1, 1, 1, 2, 2, 2]}),
+    "KOALA-700M": (-2, "d1.0", {"num_res_blocks": [1, 1, 1], "transformer_depth": [0, 2, 5],
+                                "transformer_depth_output": [0, 0, 2, 2, 5, 5]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WITHOUT_MIDDLE)
+def test_auto_makes_the_small_relatives_of_sdxl_work(name):
+    depth, layer, shape = WITHOUT_MIDDLE[name]
+    model = tiny_model(depth, channel_mult=(1, 2, 4), **shape)
+    assert find_layer(model, "auto").name == layer
+    assert distance(sample(advanced(model, layer="auto"), steps=2), sample(model, steps=2)) > 1e-3
+
+
+def test_blocks_whose_first_attention_looks_at_the_prompt_do_not_count():
+    """As in the x4 upscaler."""
+    layers = layers_of(tiny_model(disable_self_attentions=[True, False]))
+    assert [layer.block for layer in layers.values()] == [("input", 3), ("middle", 0), ("output", 0), ("output", 1)]
+
+
+def test_a_layer_that_is_not_there_is_named_with_those_that_are(deep):
+    with pytest.raises(ValueError, match=r"layer=d2\.0; it has d0\.0, d1\.0 to d1\.1, m0\.0 to m0\.1, u0\.0 to"):
+        advanced(deep, layer="d2.0")
+
+
+# fade
+
+SIGMAS = [14.6146, 2.9183, 0.9324, 0.02917]  # of the four steps
+
+
+def weight(fade, sigma, high=14.6146, low=0.02917):
+    t = math.log(high / sigma) / math.log(high / low)
+    return {"in": t, "out": 1 - t, "in and out": 1 - abs(2 * t - 1)}[fade]
+
+
+@pytest.mark.parametrize("fade", ["in", "out", "in and out"])
+def test_the_scale_fades_along_the_logarithm_of_sigma(model, fade):
+    """`every` keeps the direction of the first evaluation, so what changes from step to step is the fade alone."""
+    faded = [g for g, _, _ in guidances(model, lambda m: advanced(m, fade=fade, every=8))]
+    norms = [g.norm().item() for g in faded]
+    expected = [weight(fade, s) for s in SIGMAS]
+    strongest = expected.index(max(expected))
+    for norm, wanted in zip(norms, expected, strict=True):
+        assert norm / norms[strongest] == pytest.approx(wanted / expected[strongest], abs=2e-3)
+
+
+def test_at_full_weight_a_fade_changes_nothing(model):
+    [plain, *_] = guidances(model, advanced)
+    [faded, *_] = guidances(model, lambda m: advanced(m, fade="out"))
+    assert torch.equal(plain[0], faded[0])
+
+
+def test_where_the_fade_is_0_no_call_is_made(model):
+    with Calls(model) as calls:
+        sample(advanced(model, fade="in and out"))
+    assert calls.count([1]) == 2
+
+
+def test_the_fade_is_measured_on_the_window_and_not_on_the_run(model):
+    faded = [g for g, _, _ in guidances(model, lambda m: advanced(m, sigma_start=5.0, fade="out", every=8))]
+    ratio = weight("out", SIGMAS[2], high=5.0) / weight("out", SIGMAS[1], high=5.0)
+    assert (faded[2].norm() / faded[1].norm()).item() == pytest.approx(ratio, abs=2e-3)
+
+
+@pytest.mark.parametrize("fade", ["in", "out", "in and out"])
+def test_a_single_step_in_the_window_has_the_full_scale(model, fade):
+    window = {"sigma_start": 1.0, "sigma_end": 0.5}
+    assert torch.equal(sample(advanced(model, fade=fade, **window)), sample(advanced(model, **window)))
+
+
+# rescale
+
+
+@pytest.mark.parametrize("mode", ["full", "partial"])
+def test_rescale_draws_the_contrast_back_sample_by_sample(model, mode):
+    run = {"steps": 1, "shape": (2, 4, 24, 40)}
+    [(g, base, cond)] = guidances(model, lambda m: advanced(m, scale=5.0), lambda m: sample(m, **run))
+    settings = {"scale": 5.0, "rescale": 0.7, "rescale_mode": mode}
+    [(found, _, _)] = guidances(model, lambda m: advanced(m, **settings), lambda m: sample(m, **run))
+    for i in range(2):
+        total = (base if mode == "full" else cond)[i] + g[i]
+        factor = 0.7 * cond[i].std() / total.std() + 0.3
+        assert abs(factor - 1) > 0.01 and distance(found[i], g[i] * factor) < 1e-4
+
+
+# every
+
+
+@pytest.mark.parametrize("every, extra", [(1, 6), (2, 3), (4, 2), (8, 1)])
+def test_every_nth_active_evaluation_is_computed_and_the_others_reuse_it(model, lines, every, extra):
+    with Calls(model) as calls:
+        sample(advanced(model, every=every), steps=6)
+    assert calls.count([1]) == extra
+    assert f"acted on 6 of 6 model evaluations, from sigma 14.61 to 0.02917, {extra} extra UNet call" in lines()[0]
+
+
+def test_between_computed_evaluations_the_guidance_stays_the_same(model):
+    found = [g for g, _, _ in guidances(model, lambda m: advanced(m, every=2))]
+    # What is compared is (denoised + g) - denoised: g is small beside denoised, so float32 leaves it four digits.
+    assert distance(found[1], found[0]) < 1e-4 and distance(found[3], found[2]) < 1e-4
+    assert distance(found[2], found[0]) > 1e-2
+
+
+def test_nothing_is_reused_from_the_run_before(model):
+    patched = advanced(model, every=8)
+    first = sample(patched, steps=3)
+    assert torch.equal(sample(patched, steps=3), first)
+
+
+def test_a_change_of_shape_is_computed_anew():
+    from sag_delayed_activation.sag_core import SigmaWindow
+    from sag_delayed_activation.sag_masks import MaskStore
+    from sag_delayed_activation.sag_run import Guidance, Run
+
+    run = Run(SigmaWindow(15, 0), MaskStore().begin((1, 4, 8, 8), None))
+    run.hold(Guidance(torch.zeros(1, 4, 8, 8), None))
+    assert run.reuse(8, torch.Size((1, 4, 8, 9))) is None
+    assert run.reuse(8, torch.Size((1, 4, 8, 8))) is not None
+
+
+# refusals
+
+BAD = [
+    ({"threshold": 4.01}, r"threshold must be between 0 and 4, got 4\.01"),
+    ({"threshold": math.nan}, "threshold must be a finite number, got nan"),
+    ({"rescale": 1.5}, r"rescale must be between 0 and 1, got 1\.5"),
+    ({"layer": "d2.2-9"}, r"layer must name one layer, lists and ranges are not read, got d2\.2-9"),
+    ({"layer": "d0,m0"}, "layer must name one layer, lists and ranges are not read, got d0,m0"),
+    ({"layer": "x1"}, r"layer must be middle, auto or a layer such as d2\.3, m0 or u0\.4, got x1"),
+    ({"sigma_start": 1.0, "sigma_end": 2.0}, r"sigma_start=1\.0, sigma_end=2\.0"),
+]
+BAD_CHOICES = [
+    ({"branch": "both"}, "branch must be one of auto, negative, positive, got both"),
+    ({"fade": "slow"}, "fade must be one of none, in, out, in and out, got slow"),
+    ({"rescale_mode": "half"}, "rescale_mode must be one of full, partial, got half"),
+    ({"every": 0}, "every must be between 1 and 8, got 0"),
+]
+
+
+@pytest.mark.parametrize("values, message", BAD + BAD_CHOICES, ids=str)
+def test_bad_values_are_refused_by_name_and_value(model, values, message):
+    with pytest.raises(ValueError, match=message):
+        advanced(model, **values)
+
+
+@pytest.mark.parametrize("values, message", BAD, ids=str)
+def test_what_the_node_checks_itself_is_refused_before_the_prompt_runs(values, message):
+    import re
+
+    assert re.search(message, Node.VALIDATE_INPUTS(**values))
+
+
+def test_good_values_and_links_pass():
+    assert Node.VALIDATE_INPUTS() is True
+    assert Node.VALIDATE_INPUTS(threshold=0.0, rescale=1.0, layer=" d2.3 ", sigma_start=1000.0) is True

@@ -1,0 +1,99 @@
+"""The texts of `locales`: the English ones are the code's, the other languages lack nothing and say it in their own."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.host
+LOCALES = Path(__file__).parents[2] / "locales"
+LANGUAGES = {"zh": r"[\u4e00-\u9fff]", "ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]"}  # and their writing
+PROSE = ("description", "tooltip")
+# What the host's own nodes have too, named here as there; no message of this pack asks for them by name.
+HOSTS_OWN = {"model", "scheduler", "steps", "denoise", "sampler_name"}
+
+
+def flat(texts, path=()):
+    """{path: text}, path being the keys from the node's id down."""
+    if isinstance(texts, str):
+        return {path: texts}
+    return {p: text for key, inner in texts.items() for p, text in flat(inner, (*path, key)).items()}
+
+
+def read(locale):
+    return flat(json.loads((LOCALES / locale / "nodeDefs.json").read_text(encoding="utf-8")))
+
+
+def texts_of(node_id, display_name, node):
+    """What the code says to the user about one node."""
+    kinds = node.INPUT_TYPES()
+    inputs = kinds["required"] | kinds.get("optional", {})
+    outputs = zip(getattr(node, "RETURN_NAMES", node.RETURN_TYPES), node.OUTPUT_TOOLTIPS, strict=True)
+    return flat({node_id: {
+        "display_name": display_name,
+        "description": node.DESCRIPTION,
+        "inputs": {name: {"name": name, "tooltip": options["tooltip"]} for name, (_, options) in inputs.items()},
+        "outputs": {str(n): {"name": name, "tooltip": tooltip} for n, (name, tooltip) in enumerate(outputs)},
+    }})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def code():
+    import sag_delayed_activation as pack
+
+    names = pack.NODE_DISPLAY_NAME_MAPPINGS
+    return {k: v for i, node in pack.NODE_CLASS_MAPPINGS.items() for k, v in texts_of(i, names[i], node).items()}
+
+
+def drift(wanted, found):
+    """One line for each text that is missing, superfluous or different, so that the failure says what to write."""
+    paths = list(wanted) + [path for path in found if path not in wanted]
+    return [
+        f"{' > '.join(path)}\n    is      {found.get(path, '(missing)')}\n    must be {wanted.get(path, '(not there)')}"
+        for path in paths
+        if wanted.get(path) != found.get(path)
+    ]
+
+
+def test_the_english_texts_are_those_of_the_code(code):
+    drifted = drift(code, read("en"))
+    assert not drifted, "locales/en/nodeDefs.json is not what the code says; the translations may need it too:\n" + (
+        "\n".join(drifted)
+    )
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_every_language_has_the_texts_of_the_code_and_no_others(code, locale):
+    found = read(locale)
+    assert [path for path in code if not found.get(path, "").strip()] == [], f"missing or empty in {locale}"
+    assert [path for path in found if path not in code] == [], f"superfluous in {locale}"
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_descriptions_and_tooltips_are_in_their_own_language(locale):
+    prose = {path: text for path, text in read(locale).items() if path[-1] in PROSE}
+    assert [path for path, text in prose.items() if not re.search(LANGUAGES[locale], text)] == []
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_numbers_and_words_in_code_are_those_of_the_english_text(locale):
+    """What a user types or picks stays as it is: 0.28, d2.3, sigma_start, dpm_2."""
+
+    def literals(text):
+        return set(re.findall(r"[a-z]+_[a-z0-9_]+|[dmu]\d(?:\.\d)?|\d+(?:\.\d+)?", text))
+
+    found = read(locale)
+    lost = {path: literals(text) - literals(found[path]) for path, text in read("en").items() if path[-1] in PROSE}
+    assert {path: words for path, words in lost.items() if words} == {}
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_inputs_that_messages_name_keep_that_name_in_their_label(locale):
+    labels = {path: text for path, text in read(locale).items() if path[1] == "inputs" and path[-1] == "name"}
+    assert [path for path, text in labels.items() if path[2] not in text and path[2] not in HOSTS_OWN] == []
+
+
+@pytest.mark.parametrize("locale", ["en", *LANGUAGES])
+def test_no_text_holds_a_character_that_the_translation_library_reads(locale):
+    assert [path for path, text in read(locale).items() if set(text) & set("|@{}")] == []
