@@ -18,6 +18,7 @@ Glossary, with shapes
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -25,8 +26,12 @@ import torch
 import torch.nn.functional as F
 
 BLUR_REACH = 4  # taps on each side of the centre: 9 x 9, as in the authors' Stable Diffusion pipeline
+STEEPEST = 100.0  # 1 / blur_sigma at which all but the centre is 0 in float32; beyond, 0 times infinity would be NaN
 SMALLEST_SIDE = BLUR_REACH + 1  # reflect padding needs one pixel more than it mirrors
-SCORES_AT_ONCE = 2**21  # float32 scores held at any time: 8 MiB
+SCORES_AT_ONCE = 2**24  # float32 scores held at any time, where no flash kernel serves: 64 MiB
+FLASH_MULTIPLE = 8  # flash kernels take only such numbers of components
+OFFSET_PARTS = 3  # halves whose sum is as fine as a float32
+MEETS_OFFSET = 64.0  # keeps the offset's largest half in range, for scores up to half a million
 UNBOUNDED_SIGMA = 1000.0  # the widget's end of the scale: from here on there is no upper bound
 
 
@@ -48,26 +53,76 @@ def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Te
     """Attention that each token receives: column sums of softmax(q k^T / sqrt(dim)), averaged over heads.
 
     q and k are [B, tokens, heads * dim] of any float type; the result is float32 [B, tokens] and averages 1.0.
-    The scores are made in float32, a bounded number of query rows at a time: memory grows with the number of
-    tokens, and half precision cannot overflow.
+    Memory grows with the number of tokens, and half precision cannot overflow: the scores, their sums and their
+    exponentials are float32.
     """
-    batch, tokens, width = k.shape
-    scale = (width // heads) ** -0.5
-    rows = max(1, SCORES_AT_ONCE // (heads * tokens))
-    received = torch.zeros(batch, tokens, dtype=torch.float32, device=k.device)
-    for sample in range(batch):
-        keys = k[sample].float().unflatten(1, (heads, -1)).permute(1, 2, 0)  # [heads, dim, tokens]
-        for chunk in q[sample].split(rows):
-            queries = chunk.float().unflatten(1, (heads, -1)).transpose(0, 1) * scale  # [heads, rows, dim]
-            received[sample] += torch.bmm(queries, keys).softmax(dim=-1).sum(dim=(0, 1))
-    return received / heads
+    queries, keys = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k))  # [B, heads, tokens, dim]
+    fused = flash_attention_serves(q.device, q.dtype, queries.shape[-1])
+    return (flash_column_sums if fused else column_sums)(queries, keys).mean(dim=1)
 
 
-def gaussian_kernel(blur_sigma: float) -> list[float]:
-    """The nine weights of a Gaussian of width `blur_sigma` > 0 (latent pixels); they sum to 1."""
-    # Python floats: a width that float32 would round to zero still gives the identity, not 0 / 0.
-    weights = [math.exp(-0.5 * (t / blur_sigma) * (t / blur_sigma)) for t in range(-BLUR_REACH, BLUR_REACH + 1)]
-    return [w / sum(weights) for w in weights]
+def column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """Column sums of softmax(q k^T / sqrt(dim)), float32 [B, heads, tokens], of two [B, heads, tokens, dim].
+
+    The scores are never held whole: as many heads at a time as fit, or some rows of one head.
+    """
+    batch, heads, tokens, dim = keys.shape
+    heads_at_once, rows_at_once = max(1, SCORES_AT_ONCE // tokens**2), max(1, SCORES_AT_ONCE // tokens)
+    sums = torch.zeros(batch * heads, tokens, dtype=torch.float32, device=keys.device)
+    parts = (t.split(heads_at_once) for t in (sums, queries.flatten(0, 1), keys.flatten(0, 1)))
+    for some_sums, some_queries, some_keys in zip(*parts, strict=True):
+        columns = some_keys.float().transpose(1, 2)
+        for rows in some_queries.split(rows_at_once, dim=1):
+            some_sums += torch.bmm(rows.float() * dim**-0.5, columns).softmax(dim=-1).sum(dim=1)
+    return sums.view(batch, heads, tokens)
+
+
+def flash_column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """What `column_sums` gives, from two passes of a flash attention kernel, which holds no scores at all.
+
+    With s_ij = q_i k_j / sqrt(dim), such a kernel also returns r_i = log sum_j exp(s_ij), the logarithm of each row's
+    sum. The column sum wanted is sum_i exp(s_ij - r_i): again the sum of a row, once queries and keys have changed
+    places and -r_i is added to the scores. It is added inside the product: the queries get it as further components,
+    the keys a constant to meet it. Halves are too coarse for r_i, so it comes as a sum of three. What is left is the
+    rounding of s_ij - r_i in float32: a relative error of 2^-24 times the largest score.
+    """
+    dim = keys.shape[-1]
+    wanted = log_row_sums(queries, keys, dim).neg() * (dim**0.5 / MEETS_OFFSET)
+    offset = queries.new_zeros(*queries.shape[:-1], FLASH_MULTIPLE)
+    for part in range(OFFSET_PARTS):
+        offset[..., part] = wanted
+        wanted = wanted - offset[..., part]
+    constant = torch.full_like(offset, MEETS_OFFSET)
+    return log_row_sums(torch.cat([keys, constant], dim=-1), torch.cat([queries, offset], dim=-1), dim).exp()
+
+
+def log_row_sums(queries: torch.Tensor, keys: torch.Tensor, dim: int) -> torch.Tensor:
+    """log sum_j exp(q_i k_j / sqrt(dim)), float32 [B, heads, tokens], by torch's flash attention kernels."""
+    if queries.device.type == "cpu":
+        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(queries, keys, keys, scale=dim**-0.5)[1]
+    return torch.ops.aten._scaled_dot_product_flash_attention(queries, keys, keys, scale=dim**-0.5)[1]
+
+
+@functools.cache
+def flash_attention_serves(device: torch.device, dtype: torch.dtype, dim: int) -> bool:
+    """Whether torch has a flash kernel for such queries and keys, and it returns what `log_row_sums` says.
+
+    The kernels are there for scaled_dot_product_attention, and torch makes no promise about them. So they are tried
+    on a small example, once, rather than trusted.
+    """
+    probe = torch.linspace(-3, 3, 2 * 16 * dim).sin().view(2, 1, 1, 16, dim).to(device, dtype)
+    try:
+        return torch.allclose(flash_column_sums(*probe), column_sums(*probe), rtol=0, atol=2e-5)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+
+
+def gaussian_kernel(blur_sigma: float, device: torch.device) -> torch.Tensor:
+    """The nine weights of a Gaussian of width `blur_sigma` > 0 (latent pixels), float32 [9]; they sum to 1."""
+    # Made where it is needed: a copy from the CPU would wait for everything that the GPU has still to do.
+    t = torch.arange(-BLUR_REACH, BLUR_REACH + 1, dtype=torch.float32, device=device)
+    weights = torch.exp(-0.5 * (t * min(1 / blur_sigma, STEEPEST)) ** 2)
+    return weights / weights.sum()
 
 
 def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
@@ -75,7 +130,7 @@ def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
     if min(x0.shape[-2:]) < SMALLEST_SIDE:
         raise ValueError(f"blur: height and width must be at least {SMALLEST_SIDE}, got shape {tuple(x0.shape)}")
     channels = x0.shape[1]
-    taps = torch.tensor(gaussian_kernel(blur_sigma), dtype=torch.float32, device=x0.device)
+    taps = gaussian_kernel(blur_sigma, x0.device)
     padded = F.pad(x0.float(), [BLUR_REACH] * 4, mode="reflect")
     along_rows = F.conv2d(padded, taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
     blurred = F.conv2d(along_rows, taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)

@@ -217,17 +217,17 @@ class DelayedSAG:
             raise PassedOver(f"a latent of {x.shape[-2]}x{x.shape[-1]} is too small to blur")
         if evaluation is None or not evaluation.covers(x):
             raise PassedOver("the host evaluated the latent in parts (context windows)")
-        if not evaluation.chunks:
+        if not evaluation.calls:
             raise PassedOver(self.why_nothing_was_recorded(args["model_options"]))
         place = evaluation.place_of(subject.prompts, subject.others) if wrappers_exist() else subject.usual_place
         if place is None:
             raise PassedOver(f"the UNet did not run the {subject.role} prompt")
-        blend, seen = AttentionBlend(x), set()
+        chunks, blend, seen = evaluation.chunks(), AttentionBlend(x), set()
         for part in subject.parts:
             key = Key(part.prompt.get("uuid"), place, tuple(part.weight.shape[-2:]))
             if key in seen and key.prompt is None:
                 raise PassedOver(f"ComfyUI before 0.3.7 does not tell several {subject.role}s of one size apart")
-            chunk = evaluation.chunks.get(key)
+            chunk = chunks.get(key)
             if chunk is not None:
                 blend.add(chunk.attention(x.shape[0]), part.weight, part.top, part.left)
                 seen.add(key)
@@ -259,7 +259,7 @@ class DelayedSAG:
         # In the prompt's own place, so that patches which switch by place (IPAdapter) treat it as what it is.
         conds = [None] * place + [prompts]
         sag = comfy.samplers.calc_cond_batch(model, conds, x + added, sigma, options)[place]
-        return degraded - sag, extra.calls
+        return degraded - sag, extra.recorded
 
     def rescaled(self, guidance: torch.Tensor, args: dict[str, Any]) -> torch.Tensor:
         """Guidance [B, C, h, w] with the setting `rescale` applied."""

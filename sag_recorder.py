@@ -9,9 +9,10 @@ the host makes for it and hands to the hooks, and dies with that tensor.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -56,6 +57,25 @@ class Key(NamedTuple):
     crop: tuple[int, int]  # height and width of the latent that the UNet was given
 
 
+class Call(NamedTuple):
+    """One call of the attention that is read, and what the host said of it. Nothing is worked out before it is needed.
+
+    While the UNet runs, every operation counts, and torch.compile traces this: it can note, but not hash a UUID.
+    """
+
+    q: torch.Tensor  # [prompts * B, tokens, heads * dim]
+    k: torch.Tensor
+    options: dict[str, Any]  # the host's extra_options
+
+    def chunks(self) -> Iterator[tuple[Key, Chunk]]:
+        """The shares of the prompts that were evaluated together."""
+        places, crop = self.options["cond_or_uncond"], tuple(self.options["original_shape"][-2:])
+        prompts = self.options.get("uuids", [None] * len(places))
+        grid = token_grid(self.options, self.q.shape[1])
+        for number, (place, prompt) in enumerate(zip(places, prompts, strict=True)):
+            yield Key(prompt, place, crop), Chunk(self.q, self.k, self.options["n_heads"], number, len(places), grid)
+
+
 class Evaluation:
     """What one evaluation of the denoiser recorded. Open only while the host evaluates the prompts themselves."""
 
@@ -71,7 +91,7 @@ class Evaluation:
         Hosts before 0.3.7 say nothing of what they evaluate: x and sigma are None, conds are empty there.
         """
         self.level, self.x, self.sigma, self.conds = level, x, sigma, conds or []
-        self.chunks: dict[Key, Chunk] = {}
+        self.calls: list[Call] = []
         self.open = True
 
     @classmethod
@@ -91,7 +111,7 @@ class Evaluation:
 
     def close(self) -> None:
         self.open = False
-        self.chunks.clear()
+        self.calls.clear()
 
     def includes(self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None]) -> bool:
         """Whether this call of the UNet is another node's, made inside this evaluation, rather than the next one.
@@ -102,14 +122,16 @@ class Evaluation:
         return sigma is self.sigma and (x is self.x or not same_prompts)
 
     def record(self, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any]) -> None:
-        """Note one call of the attention. The first record of a key counts: SVD's temporal attention comes second."""
-        if not self.open:
-            return
-        places, crop = options["cond_or_uncond"], tuple(options["original_shape"][-2:])
-        prompts = options.get("uuids", [None] * len(places))
-        for number, (place, prompt) in enumerate(zip(places, prompts, strict=True)):
-            chunk = Chunk(q, k, options["n_heads"], number, len(places), token_grid(options, q.shape[1]))
-            self.chunks.setdefault(Key(prompt, place, crop), chunk)
+        if self.open:
+            self.calls.append(Call(q, k, options))
+
+    def chunks(self) -> dict[Key, Chunk]:
+        """What was recorded. The first record of a key counts: SVD's temporal attention comes second."""
+        found: dict[Key, Chunk] = {}
+        for call in self.calls:
+            for key, chunk in call.chunks():
+                found.setdefault(key, chunk)
+        return found
 
     def place_of(self, prompts: Conds, others: Conds | None) -> int | None:
         """Where the list `prompts` stood among those evaluated; None where it did not, or the host does not say.
@@ -120,7 +142,7 @@ class Evaluation:
             if evaluated is prompts:
                 return place
         own = {c.get("uuid") for c in prompts} - {c.get("uuid") for c in others or []}
-        places = {key.place for key in self.chunks if key.prompt in own}
+        places = {key.place for key in self.chunks() if key.prompt in own}
         return places.pop() if len(places) == 1 else None
 
 
@@ -128,13 +150,13 @@ class ExtraPass:
     """Stands in the evaluation's place while this node evaluates the degraded latent: counts, records nothing."""
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.recorded = 0
 
     def includes(self, *_: Any) -> bool:
         return True
 
     def record(self, *_: Any) -> None:
-        self.calls += 1
+        self.recorded += 1
 
 
 def token_grid(options: dict[str, Any], tokens: int) -> tuple[int, int]:
@@ -156,11 +178,23 @@ def host_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: d
     from comfy.ldm.modules import attention
 
     backend = attention.optimized_attention  # looked up when called: packs may swap it
-    known = inspect.signature(backend).parameters
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
     offered = {"attn_precision": options.get("attn_precision"), "transformer_options": options}
-    accepted = {name: value for name, value in offered.items() if takes_any or name in known}
-    return backend(q, k, v, options["n_heads"], **accepted)
+    known = known_arguments(backend)
+    return backend(q, k, v, options["n_heads"], **{name: offered[name] for name in offered if name in known})
+
+
+@torch.compiler.assume_constant_result  # torch.compile takes the answer and does not look inside
+def known_arguments(backend: Callable[..., torch.Tensor]) -> frozenset[str]:
+    """Which of the arguments that came to ComfyUI over time this attention backend takes."""
+    return read_signature(backend)
+
+
+@functools.cache
+def read_signature(backend: Callable[..., torch.Tensor]) -> frozenset[str]:
+    parameters = inspect.signature(backend).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return frozenset({"attn_precision", "transformer_options"})
+    return frozenset(parameters)
 
 
 @dataclass(frozen=True)

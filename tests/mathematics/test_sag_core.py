@@ -25,21 +25,52 @@ def dense_attention(q, k, heads):
     return F.scaled_dot_product_attention(q, k, identity).mean(1).sum(1)
 
 
-@pytest.mark.parametrize("tokens", [1, 35, 64])
-def test_attention_equals_torchs_own(tokens, monkeypatch):
-    monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", 700)  # several chunks, the last one short
+@pytest.fixture(params=["flash kernel", "without one"])
+def any_way(request, monkeypatch):
+    """Both ways to the column sums; the second in several chunks, the last one short."""
+    monkeypatch.setattr(sag_core, "flash_attention_serves", lambda *_: request.param == "flash kernel")
+    monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", 700)
+
+
+@pytest.mark.parametrize("tokens", [1, 20, 35, 64])
+def test_attention_equals_torchs_own(tokens, any_way):
     q, k = torch.randn(2, 3, tokens, 4 * 8, generator=torch.Generator().manual_seed(1)).unbind(0)
     torch.testing.assert_close(sag_core.attention_received(q, k, 4), dense_attention(q, k, 4))
 
 
-def test_attention_averages_one():
+def test_attention_averages_one(any_way):
     q, k = torch.randn(2, 1, 60, 32)
     assert sag_core.attention_received(q, k, 4).mean().item() == pytest.approx(1.0, abs=1e-5)
 
 
-def test_half_precision_scores_do_not_overflow():
-    q = torch.full((1, 6, 64), 200.0, dtype=torch.float16)  # q k^T = 2.56e6, far above the largest half, 65504
-    torch.testing.assert_close(sag_core.attention_received(q, q, 1), torch.ones(1, 6))
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_scores_do_not_overflow(kind, any_way):
+    q = torch.full((1, 6, 64), 40.0, dtype=kind)  # q k^T = 102,400, above the largest half, 65,504
+    rounding = 102_400 / 8 * 2**-23  # of a score in float32
+    torch.testing.assert_close(sag_core.attention_received(q, q, 1), torch.ones(1, 6), rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_an_offset_given_in_three_halves_is_as_fine_as_a_float32(kind):
+    """What the flash kernel is given, multiplied out in float64 by this test instead of by a kernel."""
+    q, k = (8 * torch.randn(2, 1, 2, 40, 16, generator=torch.Generator().manual_seed(4))).to(kind).unbind(0)
+
+    def exact(queries, keys, dim):
+        return (queries.double() @ keys.double().transpose(-1, -2) * dim**-0.5).logsumexp(-1).float()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sag_core, "log_row_sums", exact)
+        torch.testing.assert_close(sag_core.flash_column_sums(q, k), sag_core.column_sums(q, k), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kernel", [lambda *_: torch.ops.aten.no_such_kernel, lambda q, k, dim: q[..., 0] * 0], ids=["gone", "other meaning"]
+)
+def test_a_flash_kernel_that_is_gone_or_means_something_else_is_not_used(kernel, monkeypatch):
+    question = (torch.device("cpu"), torch.float32, 24)
+    assert sag_core.flash_attention_serves.__wrapped__(*question)
+    monkeypatch.setattr(sag_core, "log_row_sums", kernel)
+    assert not sag_core.flash_attention_serves.__wrapped__(*question)
 
 
 def test_no_more_scores_are_held_than_allowed(monkeypatch):
@@ -47,7 +78,7 @@ def test_no_more_scores_are_held_than_allowed(monkeypatch):
     bmm = torch.bmm
     monkeypatch.setattr(torch, "bmm", lambda a, b: sizes.append((out := bmm(a, b)).numel()) or out)
     monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", 4096)
-    sag_core.attention_received(*torch.randn(2, 1, 256, 8), 4)
+    sag_core.column_sums(*torch.randn(2, 1, 4, 256, 2))
     assert max(sizes) <= 4096 and len(sizes) == 64
 
 
@@ -61,7 +92,7 @@ def test_the_blur_is_the_gaussian_written_out():
 
 def test_the_blur_reflects_at_the_borders():
     ramp = torch.arange(9.0).expand(1, 1, 9, 9)
-    kernel = torch.tensor(sag_core.gaussian_kernel(2.0))
+    kernel = sag_core.gaussian_kernel(2.0, ramp.device)
     mirrored = torch.tensor([4.0, 3, 2, 1, 0, 1, 2, 3, 4])
     torch.testing.assert_close(sag_core.blur(ramp, 2.0)[0, 0, 4, 0], (kernel * mirrored).sum())
 
