@@ -19,6 +19,7 @@ Glossary, with shapes
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -117,7 +118,8 @@ class AttentionBlend:
         return self.total > threshold * self.weight
 
 
-FADES = {  # the share of the scale that is left, by t: 0 at the window's start, 1 at its end
+# The share of the scale that is left, by t: 0 at the window's start, 1 at its end.
+FADES: dict[str, Callable[[float], float]] = {
     "none": lambda t: 1.0,
     "in": lambda t: t,
     "out": lambda t: 1.0 - t,
