@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -69,6 +71,11 @@ def test_what_users_get_has_nothing_forbidden_in_it(sources):
 )
 def test_the_reading_sees(source, seen):
     assert list(forbidden(source)) == [seen]
+
+
+def test_ruffs_security_rules_hold_without_exceptions(unpacked):
+    words = ["check", "--isolated", "--ignore-noqa", "--select", "S", unpacked]
+    assert subprocess.run([sys.executable, "-m", "ruff", *words], capture_output=True).returncode == 0
 
 
 def texts(value):
