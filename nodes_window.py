@@ -44,7 +44,7 @@ def complaint(preset: str | None, unit: str | None, start: float | None, end: fl
     for name, value in given.items():
         if wrong := misfit(unit, value):
             return f"{NAME}: {name} {wrong}, got {value}"
-    if len(given) == 2 and start >= end:
+    if len(given) == 2 and given["start"] >= given["end"]:
         return f"{NAME}: start must be below end, got start={start}, end={end}"
     return None
 
@@ -55,7 +55,7 @@ def misfit(unit: str | None, value: float) -> str | None:
         return "must be a finite number"
     if unit == STEP and value != int(value):
         return "must be a whole number where unit is step"
-    most = {STEP: MOST_STEPS, PERCENT: 1}.get(unit, MOST_STEPS)
+    most = 1 if unit == PERCENT else MOST_STEPS
     if not 0 <= value <= most:
         return f"must be between 0 and {most}" + (f" where unit is {unit}" if unit else "")
     return None

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -172,7 +173,8 @@ class AttentionBlend:
         return self.total > threshold * self.weight
 
 
-FADES = {  # the share of the scale that is left, by t: 0 at the window's start, 1 at its end
+# The share of the scale that is left, by t: 0 at the window's start, 1 at its end.
+FADES: dict[str, Callable[[float], float]] = {
     "none": lambda t: 1.0,
     "in": lambda t: t,
     "out": lambda t: 1.0 - t,

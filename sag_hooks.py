@@ -136,8 +136,9 @@ class DelayedSAG:
     def guide(self, args: dict[str, Any]) -> torch.Tensor:
         """Post-CFG: `denoised + scale * (degraded - sag)` inside the window, the host's own result elsewhere."""
         run, evaluation = Run.of(args, self.key, self.settings.window), self.evaluation_of(args)
-        known = evaluation is not None and evaluation.is_at(args["sigma"])
-        sigma = float((evaluation.level if known else HostCopy(args["sigma"])).tensor().max())
+        known = evaluation if evaluation is not None and evaluation.is_at(args["sigma"]) else None
+        level = HostCopy(args["sigma"]) if known is None else known.level
+        sigma = float(level.tensor().max())
         run.counts.sigmas.append(sigma)
         try:
             if sigma not in self.settings.window:
@@ -224,7 +225,8 @@ class DelayedSAG:
             raise PassedOver(f"the UNet did not run the {subject.role} prompt")
         chunks, blend, seen = evaluation.chunks(), AttentionBlend(x), set()
         for part in subject.parts:
-            key = Key(part.prompt.get("uuid"), place, tuple(part.weight.shape[-2:]))
+            height, width = part.weight.shape[-2:]
+            key = Key(part.prompt.get("uuid"), place, (height, width))
             if key in seen and key.prompt is None:
                 raise PassedOver(f"ComfyUI before 0.3.7 does not tell several {subject.role}s of one size apart")
             chunk = chunks.get(key)

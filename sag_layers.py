@@ -54,7 +54,7 @@ def self_attentions(block: Any) -> list[int]:
     if not block:
         return []
     stacks = (m.transformer_blocks for m in block.modules() if len(getattr(m, "transformer_blocks", ())))
-    transformers = next(stacks, [])
+    transformers: Iterable[Any] = next(stacks, [])
     return [n for n, t in enumerate(transformers) if not getattr(t, "disable_self_attn", False)]
 
 

@@ -26,7 +26,7 @@ class PackedMask:
     def __init__(self, mask: torch.Tensor) -> None:
         """`mask` is [B, 1, h, w]."""
         self.shape = (mask.shape[0], *mask.shape[-2:])
-        self.packed: np.ndarray | None = None
+        self.packed = np.empty(0, dtype=np.uint8)  # until the mask has arrived
         self.on_its_way: HostCopy | None = HostCopy(mask)
         self.settle()
 

@@ -53,7 +53,7 @@ def step_ticks(count: int) -> range:
 
 
 def draw_axes(canvas: Canvas, axes: Axes) -> None:
-    free = BOTTOM  # labels go upwards, each where the one below leaves room
+    free: float = BOTTOM  # labels go upwards, each where the one below leaves room
     for sigma in sigma_ticks(math.exp(axes.low), math.exp(axes.high)):
         y = axes.y(sigma)
         canvas.line([(LEFT, y), (RIGHT, y)], GRID)

@@ -1,0 +1,111 @@
+"""What the registry gets and users unpack."""
+
+import ast
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from comfy_cli.registry.config_parser import extract_node_configuration
+from comfy_server import ComfyServer
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+PROJECT = extract_node_configuration(str(ROOT / "pyproject.toml"))
+RAW = PROJECT.project.urls.repository.replace("//github.com/", "//raw.githubusercontent.com/") + "/main/"
+TO_READ = {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"}
+TO_SERVE = ["web", "locales", "example_workflows"]
+IDS = ["SAG delayed activation", "SAG delayed activation (advanced)", "SAG sigma window", "SAG mask preview"]
+
+
+def tracked(*folders):
+    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
+    return {name for name in listed.stdout.split("\0") if name and not name.endswith(".gitkeep")}
+
+
+def loaded_from(sources, module="__init__.py"):
+    """The files that importing `module` may import, itself included."""
+    found = {module}
+    for node in ast.walk(ast.parse(sources[module])):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            for name in [node.module] if node.module else [alias.name for alias in node.names]:
+                found |= loaded_from(sources, f"{name}.py")
+    return found
+
+
+def test_the_archive_holds_what_the_host_loads_and_nothing_else(unpacked, sources):
+    files = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert files == TO_READ | loaded_from(sources) | tracked(*TO_SERVE)
+
+
+def test_what_is_served_are_texts_and_pictures(unpacked):
+    served = {path.suffix for folder in TO_SERVE for path in unpacked.glob(f"{folder}/**/*") if path.is_file()}
+    assert served <= {".json", ".md", ".jpg", ".png", ".webp"}
+
+
+def test_the_archive_is_below_one_mebibyte(archive):
+    assert archive.stat().st_size < 2**20
+
+
+def test_the_archive_is_named_after_project_and_version(archive):
+    assert archive.name == f"sag-delayed-activation-{PROJECT.project.version}.zip"
+
+
+def test_the_changelog_has_the_version_and_the_two_fixed_phrases():
+    changelog = " ".join((ROOT / "CHANGELOG.md").read_text().split())
+    assert f"## {PROJECT.project.version} " in changelog and "## 1.0.0 " in changelog
+    assert '"breaks workflows" and "changes images for the same seed"' in changelog
+
+
+def manager_scan(source):
+    """Node ids as ComfyUI-Manager's scanner reads them: without running anything, from literals alone."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "NODE_CLASS_MAPPINGS":
+            return {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
+    return set()
+
+
+def test_the_managers_scanner_finds_all_node_ids(sources):
+    assert set().union(*map(manager_scan, sources.values())) == set(IDS)
+
+
+def test_the_managers_older_scanner_finds_them_too(sources):
+    (literal,) = re.findall(r"NODE_CLASS_MAPPINGS\s*=\s*{([^}]*)}", "".join(sources.values()))
+    assert re.findall(r'"([^"]*)"\s*:', literal) == IDS
+
+
+@pytest.mark.parametrize("url", [PROJECT.tool_comfy.icon, PROJECT.tool_comfy.banner_url], ids=["icon", "banner"])
+def test_icon_and_banner_are_addressed_where_they_are_committed(url):
+    assert url.startswith(RAW) and tracked(url.removeprefix(RAW))
+
+
+def test_icon_and_banner_have_the_sizes_that_the_registry_asks_for():
+    icon, banner = (Image.open(ROOT / "registry" / name) for name in ("icon.png", "banner.png"))
+    assert icon.width == icon.height <= 400
+    assert banner.width * 9 == banner.height * 21
+
+
+def prompt():
+    sampling = {"seed": 1, "steps": 2, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+    settings = {"scale": 0.5, "blur_sigma": 2.0, "sigma_start": 15.0, "sigma_end": 0.0}
+    return {
+        "model": {"class_type": "SAG demo: model", "inputs": {}},
+        "latent": {"class_type": "SAG demo: latent", "inputs": {}},
+        "sag": {"class_type": IDS[0], "inputs": {"model": ["model", 0], **settings}},
+        "sampler": {"class_type": "KSampler", "inputs": {
+            "model": ["sag", 0], "positive": ["model", 1], "negative": ["model", 2], "latent_image": ["latent", 0],
+            **sampling}},
+        "preview": {"class_type": IDS[3], "inputs": {"model": ["sag", 0], "samples": ["sampler", 0]}},
+    }  # fmt: skip
+
+
+@pytest.mark.server
+@pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI")
+def test_unpacked_under_the_registrys_name_it_loads_and_runs_a_prompt(unpacked, tmp_path):
+    packs = {unpacked.name: unpacked, "sag-demo": ROOT / "demo/sag_demo"}
+    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path, packs) as server:
+        modules = {name: server.get("/object_info")[name]["python_module"] for name in IDS}
+        tiles = server.wait(server.queue(prompt()))["outputs"]["preview"]["images"]
+    assert set(modules.values()) == {"custom_nodes.sag-delayed-activation"}
+    assert len(tiles) == 2

@@ -1,0 +1,106 @@
+"""What users get, read and not run: it runs no text, starts nothing, reaches no network, opens no file."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+BROUGHT_BY_THE_HOST = {"torch", "numpy", "PIL", "comfy", "nodes"}
+STANDARD = {
+    "__future__", "collections", "dataclasses", "functools", "importlib", "inspect", "itertools", "logging", "math",
+    "re", "textwrap", "typing", "uuid", "weakref",
+}  # fmt: skip
+NAMES = {"eval", "exec", "compile", "open", "input", "breakpoint", "__import__", "__builtins__", "__loader__"}
+ATTRIBUTES = {
+    "load", "save", "hub", "tofile", "fromfile", "memmap", "savetxt", "loadtxt", "write_text", "write_bytes",
+    "load_torch_file", "save_torch_file", "import_module", "module_from_spec", "exec_module", "load_module",
+    "__import__", "__builtins__", "__globals__", "__subclasses__", "__code__",
+}  # fmt: skip
+CALLED = {"open"}  # the pack has values of this name, and calls none
+
+
+def forbidden(source):
+    """What of it the pack may not have, in the order of the tree."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import():
+                modules = [alias.name for alias in node.names]
+            case ast.ImportFrom(level=0):
+                modules = [node.module]
+            case _:
+                modules = []
+        yield from (module for module in modules if module.split(".")[0] not in BROUGHT_BY_THE_HOST | STANDARD)
+        match node:
+            case ast.Name(id=name) if name in NAMES:
+                yield name
+            case ast.Attribute(attr=name) if name in ATTRIBUTES:
+                yield name
+            case ast.Call(func=ast.Attribute(attr=name)) if name in CALLED:
+                yield name
+
+
+def test_what_users_get_has_nothing_forbidden_in_it(sources):
+    assert {name: list(forbidden(source)) for name, source in sources.items()} == dict.fromkeys(sources, [])
+
+
+@pytest.mark.parametrize(
+    "source, seen",
+    [
+        ("eval('1')", "eval"),
+        ("run = exec", "exec"),
+        ("compile('1', '', 'eval')", "compile"),
+        ("__import__('os')", "__import__"),
+        ("import importlib\nimportlib.import_module('os')", "import_module"),
+        ("import os.path", "os.path"),
+        ("from subprocess import run", "subprocess"),
+        ("def f():\n    import socket", "socket"),
+        ("from urllib.request import urlopen", "urllib.request"),
+        ("import requests", "requests"),
+        ("import http.client", "http.client"),
+        ("import pickle", "pickle"),
+        ("import torch\ntorch.load('weights.pt')", "load"),
+        ("import comfy.utils\ncomfy.utils.load_torch_file('weights.pt')", "load_torch_file"),
+        ("open('file', 'w')", "open"),
+        ("from PIL import Image\nImage.open('file')", "open"),
+        ("from PIL import Image\nImage.new('L', (1, 1)).save('file')", "save"),
+        ("().__class__.__base__.__subclasses__()", "__subclasses__"),
+    ],
+)
+def test_the_reading_sees(source, seen):
+    assert list(forbidden(source)) == [seen]
+
+
+def test_ruffs_security_rules_hold_without_exceptions(unpacked):
+    words = ["check", "--isolated", "--ignore-noqa", "--select", "S", unpacked]
+    assert subprocess.run([sys.executable, "-m", "ruff", *words], capture_output=True).returncode == 0
+
+
+def texts(value):
+    """All strings in what a JSON file holds."""
+    if isinstance(value, dict | list):
+        for inner in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+ABSOLUTE = re.compile(r"""(^|[\s"'=:(,])(/[\w.~-]+/|~/|[A-Za-z]:[\\/](?!/)|\\\\\w)""")
+
+
+def test_the_example_workflows_hold_no_absolute_path(unpacked):
+    examples = [json.loads(path.read_text()) for path in unpacked.glob("example_workflows/*.json")]
+    assert examples
+    assert not [text for example in examples for text in texts(example) if ABSOLUTE.search(text)]
+
+
+@pytest.mark.parametrize("path", ["/home/me/x", "C:\\models\\x", "D:/models/x", "~/x", "\\\\nas\\x", "in /tmp/x"])
+def test_an_absolute_path_is_known(path):
+    assert ABSOLUTE.search(path)
+
+
+@pytest.mark.parametrize("text", ["SD1.5/x.safetensors", "https://example.org/a/b", "6:3 and/or", "sigma: 1/2"])
+def test_other_slashes_are_no_path(text):
+    assert not ABSOLUTE.search(text)
