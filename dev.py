@@ -132,12 +132,14 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["test", "browser", "demo", "bench", "comfy"])
-    command, more = parser.parse_known_args()
+    parser.add_argument("more", nargs=argparse.REMAINDER, help="handed on")
+    chosen = parser.parse_args()
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
         host = comfyui()
         python = environment(host)
-        {"test": test, "browser": browser, "demo": demo, "bench": bench, "comfy": comfy}[command.command](python, host, more)
+        commands = {"test": test, "browser": browser, "demo": demo, "bench": bench, "comfy": comfy}
+        commands[chosen.command](python, host, chosen.more)
     except Problem as problem:
         print(f"dev.py: {problem}", file=sys.stderr)
         return 1

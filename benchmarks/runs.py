@@ -36,31 +36,35 @@ def run(case: Case, repetitions: int, out: Path, budget: float) -> bool:
         load(work.model)
         baseline = bytes_held()
         records.add("case", case=case.name, steps=case.steps, weights_bytes=baseline)
-        models = variants(work.model, case.steps)
-        warm_up(work, models, short=repetitions == 1)
+        warm_up(work, short=repetitions == 1)
         for repetition in (n for n in range(repetitions) if n not in done):
             started = time.monotonic()
             if started - began + longest > budget:
                 print(f"{case.name}: stopped after {time.monotonic() - began:.0f} s, before repetition {repetition}")
                 break
-            records_of_one(records, work, models, repetition, baseline)
+            records_of_one(records, work, repetition, baseline)
             longest = max(longest, time.monotonic() - started)
     return all(r["value"] for r in read(out) if r["kind"] == "identical")
 
 
-def warm_up(work: Workload, models: dict[str, object], short: bool) -> None:
+def sampled(work: Workload, variant: str, baseline: int = 0) -> Sample:
+    """One sample of a variant made for it: the host's own SAG keeps its last map as long as its MODEL lives."""
+    return timed(work, variants(work.model, work.case.steps, (variant,))[variant], baseline)
+
+
+def warm_up(work: Workload, short: bool) -> None:
     """Each variant once, for one step where a whole sample is all that will be timed."""
     if short:
         work = replace(work, case=replace(work.case, steps=1))
-    for model in models.values():
-        timed(work, model, 0)
+    for variant in VARIANTS:
+        sampled(work, variant)
 
 
-def records_of_one(records: Records, work: Workload, models: dict[str, object], repetition: int, baseline: int) -> None:
+def records_of_one(records: Records, work: Workload, repetition: int, baseline: int) -> None:
     """One repetition: its samples, and whether sampling with no active step gave the very same latent."""
     latents: dict[str, torch.Tensor | None] = {}
     for place, variant in enumerate(shuffled(repetition)):
-        sample = timed(work, models[variant], baseline)
+        sample = sampled(work, variant, baseline)
         latents[variant] = sample.latent
         finite = None if sample.latent is None else bool(sample.latent.isfinite().all())
         records.add("sample", case=work.case.name, steps=work.case.steps, repetition=repetition, place=place,

@@ -1,4 +1,7 @@
-"""Waits of the CPU for the GPU, found in traces made by hand: one UNet call of two kernels and a second of one, in microseconds."""
+"""Waits of the CPU for the GPU, found in traces made by hand.
+
+One UNet call of two kernels and a second of one, times in microseconds.
+"""
 
 from syncs import UNET_CALL, calls_in, draining, inside, waits_in
 
