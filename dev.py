@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a developer runs: `python dev.py test`, `browser`, `pythons`, `package`, `demo` and `comfy`.
+"""Everything a developer runs: `python dev.py test`, `browser`, `pythons`, `package`, `demo`, `bench` and `comfy`.
 
 Needs Python 3.10 or newer and pip, nothing else. A virtual environment and ComfyUI 0.3.75 are made once, in a cache
 folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses a checkout of yours instead.
@@ -143,6 +143,12 @@ def demo(python: str, host: Path, more: list[str]) -> None:
     run([python, str(ROOT / "demo/run.py"), "--comfyui", str(host), *more], "The demo")
 
 
+def bench(python: str, host: Path, more: list[str]) -> None:
+    """`python dev.py bench run --case sdxl-1024-b4` and the like; `bench --help` lists them."""
+    run([python, str(ROOT / "benchmarks/bench.py"), *more], "The benchmark",
+        env={**os.environ, "COMFYUI_PATH": str(host)})  # fmt: skip
+
+
 def comfy(python: str, host: Path, more: list[str]) -> None:
     """The host with its web page, the pack and the demo's nodes, until Ctrl-C."""
     port = 8188
@@ -161,18 +167,22 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
          "--port", str(port), "--base-directory", str(base), *more], "ComfyUI")  # fmt: skip
 
 
-COMMANDS = {"test": test, "browser": browser, "pythons": pythons, "package": package, "demo": demo, "comfy": comfy}
+COMMANDS = {
+    "test": test, "browser": browser, "pythons": pythons, "package": package, "demo": demo, "bench": bench,
+    "comfy": comfy,
+}  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=COMMANDS)
-    command, more = parser.parse_known_args()
+    parser.add_argument("more", nargs=argparse.REMAINDER, help="handed on")
+    chosen = parser.parse_args()
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
         host = comfyui()
         python = environment(host)
-        COMMANDS[command.command](python, host, more)
+        COMMANDS[chosen.command](python, host, chosen.more)
     except Problem as problem:
         print(f"dev.py: {problem}", file=sys.stderr)
         return 1

@@ -1,0 +1,142 @@
+"""The report's pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from every import OFF
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from paired import Estimate, estimate
+from variants import ALL, HOST, LIMIT, NONE, UNPATCHED
+
+if TYPE_CHECKING:
+    from report import Results
+
+PACK, HOSTS, OTHER, QUIET, GOAL = "#0b7285", "#e8590c", "#5f3dc4", "#868e96", "#c2255c"
+UNBOUNDED = 1000.0  # sigma_start
+ENOUGH = 3  # repetitions for an interval
+MIDDLE_TOKEN = {"sd15": 64, "sdxl": 32, "tiny": 32}  # image pixels along a side of a token in the middle block
+GOAL_PERCENT = 0.5
+STYLE = {
+    "font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e9ecef",
+    "axes.axisbelow": True, "savefig.dpi": 160, "axes.edgecolor": "#adb5bd", "legend.frameon": False,
+}  # fmt: skip
+KINDS = {"sd15": "SD1.5", "sdxl": "SDXL", "tiny": "tiny"}
+
+
+def title_of(case: str) -> str:
+    """`sdxl-1024-b4` as a reader says it."""
+    family, side, batch = case.split("-")
+    return f"{KINDS[family]} {side}x{side}\nbatch {batch[1:]}"
+
+
+def percent(found: Estimate) -> tuple[float, float, float]:
+    """A ratio's median above 1 in percent, and how far its interval reaches below and above."""
+    median, low, high = (100 * (v - 1) for v in found[:3])
+    return (median, 0.0, 0.0) if np.isnan(low) else (median, median - low, high - median)
+
+
+def overhead(cases: dict[str, Results], path: Path) -> None:
+    """Two panels: what is above the limit with all or half of the steps active, and above unpatched with none."""
+    cases = {name: case for name, case in cases.items() if len(case.times) >= ENOUGH} or cases
+    active = {
+        "ComfyUI's own SAG, all steps": (HOSTS, "s", lambda c: c.over_limit(HOST)),
+        "this pack, all steps": (PACK, "o", lambda c: c.over_limit(ALL)),
+        "this pack, half of the steps": (PACK, "D", lambda c: c.over_half_limit()),
+    }
+    idle = {
+        "ComfyUI's own SAG (always on)": (HOSTS, "s", lambda c: c.over_unpatched(HOST)),
+        "this pack, no step": (PACK, "o", lambda c: c.over_unpatched(NONE)),
+    }
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 1.6 + 0.75 * len(cases)), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for panel, series in zip(panels, (active, idle), strict=True):
+            dots(panel, cases, series)
+        panels[0].set_yticks(range(len(cases)), [title_of(name) for name in cases])
+        panels[0].invert_yaxis()
+        panels[0].set_title("Steps inside the window", loc="left", fontweight="bold")
+        panels[0].set_xlabel("time beyond the limit, %")
+        panels[1].set_title("Steps outside the window", loc="left", fontweight="bold")
+        panels[1].set_xlabel("time beyond unpatched, %")
+        panels[1].set_xscale("symlog", linthresh=1)
+        panels[1].set_xlim(-2, 150)
+        panels[1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        figure.savefig(path)
+
+
+def dots(panel, cases: dict[str, Results], series: dict) -> None:
+    """One row a case, one dot with its interval a series."""
+    panel.axvline(0, color=QUIET, linewidth=1)
+    panel.axvline(GOAL_PERCENT, color=GOAL, linewidth=1, linestyle="--", label=f"goal, {GOAL_PERCENT:g} %")
+    for n, (label, (color, marker, of)) in enumerate(series.items()):
+        found = np.array([percent(of(case)) for case in cases.values()])
+        rows = np.arange(len(cases)) + 0.2 * (n - (len(series) - 1) / 2)
+        panel.errorbar(found[:, 0], rows, xerr=found[:, 1:].T, fmt=marker, color=color, markersize=7, capsize=3,
+                       label=label, markerfacecolor="white" if marker == "D" else color)  # fmt: skip
+    panel.grid(axis="y", visible=False)
+    panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.5 / len(cases)), ncols=2, fontsize=9)
+
+
+def growth(records: list[dict], path: Path) -> None:
+    """Overhead of the whole sample in ms against tokens, batch and steps."""
+    rows = pd.DataFrame(records)
+    rows["tokens"] = [(side // MIDDLE_TOKEN[case.split("-")[0]]) ** 2 for case, side in rows[["case", "side"]].values]
+    wide = rows.pivot_table("seconds", ["axis", "tokens", "batch", "steps", "repetition"], "variant").reset_index()
+    wide["all steps, beyond the limit"] = 1000 * (wide[ALL] - wide[LIMIT]) / wide["steps"]
+    wide["no step, beyond unpatched"] = 1000 * (wide[NONE] - wide[UNPATCHED]) / wide["steps"]
+    labels = {"tokens": "tokens in the middle block", "batch": "batch", "steps": "steps"}
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 3.8), layout="constrained")
+        panels = figure.subplots(1, 3, sharey=True)
+        for panel, (axis, label) in zip(panels, labels.items(), strict=True):
+            part = wide[wide["axis"] == axis]
+            for name, color, marker in (("all steps, beyond the limit", PACK, "o"),
+                                        ("no step, beyond unpatched", QUIET, "s")):  # fmt: skip
+                found = part.groupby(axis)[name].apply(lambda v: estimate(v.to_numpy()))
+                middle = np.array([e.median for e in found])
+                reach = np.array([[e.median - e.low, e.high - e.median] for e in found]).T
+                panel.errorbar(found.index, middle, yerr=np.nan_to_num(reach), fmt=f"{marker}-", color=color,
+                               label=name, capsize=3, markersize=6)  # fmt: skip
+            panel.axhline(0, color=QUIET, linewidth=1)
+            panel.set_xlabel(label)
+            panel.set_xscale("log", base=2)
+            panel.set_xticks(sorted(part[axis].unique()), [f"{v:,}" for v in sorted(part[axis].unique())])
+            panel.minorticks_off()
+            panel.tick_params(axis="x", labelsize=9)
+        panels[0].set_ylabel("overhead of a step, ms")
+        panels[0].legend(fontsize=9)
+        figure.savefig(path)
+
+
+def frontier(records: list[dict], path: Path) -> None:
+    """Time saved against the distance from `every` 1, with the distance that SAG itself makes for comparison.
+
+    Times are the least over the seeds: whatever else the machine does only adds to them.
+    """
+    rows = pd.DataFrame(records)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.6, 4.8), layout="constrained")
+        panel = figure.subplots()
+        series = rows.groupby(["steps", "sigma_start"])
+        for ((steps, start), part), color, marker in zip(series, (OTHER, PACK, HOSTS), "Dos", strict=False):
+            times, distances = part.groupby("every")["seconds"].min(), 100 * part.groupby("every")["distance"].mean()
+            tried = [n for n in times.index if n != OFF]
+            saved = [100 * (times[1] - times[n]) / (times[1] - times[OFF]) for n in tried]
+            label = f"{steps} steps" + (f", sigma up to {start:g}" if start < UNBOUNDED else "")
+            panel.plot(saved, distances[tried], f"{marker}-", color=color, label=label)
+            for n, x in zip(tried[1:], saved[1:], strict=True):
+                panel.annotate(f"{n}", (x, distances[n]), (0, 8), textcoords="offset points", ha="center", color=color,
+                               fontweight="bold")  # fmt: skip
+            panel.axhline(distances[OFF], color=color, linewidth=1, linestyle="--", label=f"no SAG, {label}")
+        panel.set_xlabel("extra time saved, % of what SAG adds at every = 1")
+        panel.set_ylabel("distance from every = 1, % of the latent's norm")
+        panel.set_ylim(bottom=0)
+        panel.margins(y=0.12)
+        panel.legend(fontsize=9)
+        figure.savefig(path)

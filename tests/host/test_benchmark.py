@@ -1,0 +1,84 @@
+"""The benchmark on a small UNet: what it counts and how it goes on, never how long it takes."""
+
+import json
+import math
+from dataclasses import replace
+
+import cases
+import comfy.model_detection
+import pytest
+import runs
+import torch
+from hosts import source_of
+from records import read
+from report import write
+from variants import VARIANTS, extra_calls
+
+pytestmark = [
+    pytest.mark.host,
+    pytest.mark.skipif("io.ComfyNode" not in source_of("comfy_extras.nodes_sag"), reason="needs ComfyUI 0.3.61"),
+]
+CASE = cases.Case("tiny", 64, steps=2)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """The file of a run of two repetitions."""
+    out = tmp_path_factory.mktemp("benchmark") / "tiny.jsonl"
+    with torch.no_grad():
+        assert runs.run(CASE, 2, out, math.inf)
+    return out
+
+
+def samples(out):
+    return [r for r in read(out) if r["kind"] == "sample"]
+
+
+def test_each_variant_is_sampled_once_in_each_repetition_in_another_order(measured):
+    orders = [[s["variant"] for s in samples(measured) if s["repetition"] == n] for n in (0, 1)]
+    assert [sorted(order) for order in orders] == [sorted(VARIANTS)] * 2 and orders[0] != orders[1]
+
+
+def test_each_variant_makes_the_unet_calls_that_its_name_says(measured):
+    assert all(s["calls"] == CASE.steps + extra_calls(s["variant"], CASE.steps) for s in samples(measured))
+    assert {s["calls"] for s in samples(measured)} == {2, 3, 4}
+
+
+def test_no_active_step_is_bit_identical_and_every_latent_is_finite(measured):
+    assert [r["value"] for r in read(measured) if r["kind"] == "identical"] == [True, True]
+    assert all(s["finite"] for s in samples(measured))
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_was(measured, tmp_path):
+    lines = measured.read_text().splitlines()
+    cut = tmp_path / "cut.jsonl"
+    last = max(n for n, line in enumerate(lines) if json.loads(line).get("repetition") == 0)
+    cut.write_text("\n".join(lines[: last + 3]) + '\n{"kind": "sam')  # the second repetition has just begun
+    with torch.no_grad():
+        runs.run(CASE, 2, cut, math.inf)
+    keys = [(s["repetition"], s["variant"]) for s in samples(cut)]
+    assert len(keys) == len(set(keys)) == 2 * len(VARIANTS)
+    assert [s for s in samples(cut) if s["repetition"] == 0] == [s for s in samples(measured) if s["repetition"] == 0]
+
+
+def test_a_budget_stops_between_repetitions(tmp_path):
+    with torch.no_grad():
+        runs.run(replace(CASE, steps=1), 2, tmp_path / "none.jsonl", 0.0)
+    assert samples(tmp_path / "none.jsonl") == []
+
+
+def test_the_report_has_a_row_for_the_case_and_names_what_was_not_measured(measured, tmp_path):
+    write([measured], tmp_path / "RESULTS.md")
+    text = (tmp_path / "RESULTS.md").read_text()
+    ratios = next(line for line in text.splitlines() if line.startswith(f"| {CASE.name} (2) |"))
+    assert len(ratios.strip("|").split("|")) == 6 and "nan" not in ratios
+    assert "| sdxl-1024-b4: all steps active, at most 1.005 of the limit |  | not measured |" in text
+    assert (tmp_path / "overhead.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("sd15", 859_520_964), ("sdxl", 2_567_463_684)])
+def test_the_unets_are_those_that_the_host_makes_for_its_checkpoints(name, parameters):
+    family = cases.FAMILIES[name]
+    unet = cases.bare_model(family, "meta", torch.float16).diffusion_model
+    assert sum(p.numel() for p in unet.parameters()) == parameters  # as published
+    assert type(comfy.model_detection.model_config_from_unet_config(family.unet)).__name__ == family.config_class
