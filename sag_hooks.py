@@ -127,11 +127,16 @@ class DelayedSAG:
         last = options.get(self.key)
         if last is not None and last.includes(x, sigma, conds):
             return executor(model, conds, x, sigma, model_options)
-        evaluation = options[self.key] = Evaluation(HostCopy(sigma), x, sigma, conds)
+        evaluation = options[self.key] = Evaluation(HostCopy(sigma), x, sigma, conds, self.place_asked_for(conds))
         try:
             return executor(model, conds, x, sigma, model_options)
         finally:
             evaluation.open = False
+
+    def place_asked_for(self, conds: list[Conds | None]) -> int | None:
+        """Where the prompt that will be read stands, if there are two as in the host's CFG; None where that is open."""
+        place = POSITIVE_PLACE if self.settings.branch == POSITIVE else NEGATIVE_PLACE
+        return place if len(conds) == 2 and conds[place] is not None else None
 
     def guide(self, args: dict[str, Any]) -> torch.Tensor:
         """Post-CFG: `denoised + scale * (degraded - sag)` inside the window, the host's own result elsewhere."""

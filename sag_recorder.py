@@ -65,15 +65,31 @@ class Call(NamedTuple):
 
     q: torch.Tensor  # [prompts * B, tokens, heads * dim]
     k: torch.Tensor
+    places: list[int]  # of the prompts, in the order of their rows
+    prompts: list[uuid.UUID | None]
     options: dict[str, Any]  # the host's extra_options
+
+    @classmethod
+    def of(cls, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any], only: int | None) -> Call:
+        """All prompts of the call; but where some stand at the place `only`, these alone.
+
+        What is kept is held while the rest of the UNet runs, where its memory is at its peak.
+        """
+        places = options["cond_or_uncond"]
+        prompts = options.get("uuids", [None] * len(places))
+        if only in places and places.count(only) < len(places):
+            batch = q.shape[0] // len(places)
+            first, end = places.index(only), len(places) - places[::-1].index(only)
+            q, k = (t[first * batch : end * batch].clone() for t in (q, k))
+            places, prompts = places[first:end], prompts[first:end]
+        return cls(q, k, places, prompts, options)
 
     def chunks(self) -> Iterator[tuple[Key, Chunk]]:
         """The shares of the prompts that were evaluated together."""
-        places, crop = self.options["cond_or_uncond"], tuple(self.options["original_shape"][-2:])
-        prompts = self.options.get("uuids", [None] * len(places))
-        grid = token_grid(self.options, self.q.shape[1])
-        for number, (place, prompt) in enumerate(zip(places, prompts, strict=True)):
-            yield Key(prompt, place, crop), Chunk(self.q, self.k, self.options["n_heads"], number, len(places), grid)
+        crop, grid = tuple(self.options["original_shape"][-2:]), token_grid(self.options, self.q.shape[1])
+        heads, shares = self.options["n_heads"], len(self.places)
+        for number, (place, prompt) in enumerate(zip(self.places, self.prompts, strict=True)):
+            yield Key(prompt, place, crop), Chunk(self.q, self.k, heads, number, shares, grid)
 
 
 class Evaluation:
@@ -85,12 +101,14 @@ class Evaluation:
         x: torch.Tensor | None = None,
         sigma: torch.Tensor | None = None,
         conds: list[Conds | None] | None = None,
+        only: int | None = None,
     ) -> None:
         """`level` is sigma on its way to the CPU, sent before the UNet's work is queued behind it.
 
-        Hosts before 0.3.7 say nothing of what they evaluate: x and sigma are None, conds are empty there.
+        `only` is the place that will be asked for, where that is known. Hosts before 0.3.7 say nothing of what they
+        evaluate: x and sigma are None, conds are empty there.
         """
-        self.level, self.x, self.sigma, self.conds = level, x, sigma, conds or []
+        self.level, self.x, self.sigma, self.conds, self.only = level, x, sigma, conds or [], only
         self.calls: list[Call] = []
         self.open = True
 
@@ -123,7 +141,7 @@ class Evaluation:
 
     def record(self, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any]) -> None:
         if self.open:
-            self.calls.append(Call(q, k, options))
+            self.calls.append(Call.of(q, k, options, self.only))
 
     def chunks(self) -> dict[Key, Chunk]:
         """What was recorded. The first record of a key counts: SVD's temporal attention comes second."""
@@ -184,17 +202,17 @@ def host_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: d
 
 
 @torch.compiler.assume_constant_result  # torch.compile takes the answer and does not look inside
-def known_arguments(backend: Callable[..., torch.Tensor]) -> frozenset[str]:
+def known_arguments(backend: Callable[..., torch.Tensor]) -> tuple[str, ...]:
     """Which of the arguments that came to ComfyUI over time this attention backend takes."""
     return read_signature(backend)
 
 
 @functools.cache
-def read_signature(backend: Callable[..., torch.Tensor]) -> frozenset[str]:
+def read_signature(backend: Callable[..., torch.Tensor]) -> tuple[str, ...]:
     parameters = inspect.signature(backend).parameters
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return frozenset({"attn_precision", "transformer_options"})
-    return frozenset(parameters)
+        return "attn_precision", "transformer_options"
+    return tuple(parameters)
 
 
 @dataclass(frozen=True)
