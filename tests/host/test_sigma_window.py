@@ -322,6 +322,14 @@ def test_only_the_window_is_shaded_and_only_active_steps_are_marked():
     assert shaded == [False, True, True, False]
 
 
+def test_one_active_step_of_a_thousand_is_found():
+    sigmas = [16.0 * 0.99**n for n in range(1000)] + [0.0]
+    image, axes = plot(sigmas, SigmaWindow(0.11, 0.1), range(500, 501), "", ("", ""), "")[0], Axes(sigmas[:-1])
+    x, y = round(axes.x(500)), round(axes.y(sigmas[500]))
+    marked = (image[y - 20 : y + 20, x - 20 : x + 20] * 255).round() == torch.tensor([0xFF, 0xC0, 0x4D])
+    assert marked.all(dim=-1).sum() > 50
+
+
 @pytest.mark.parametrize("low, high", [(0.03, 15.0), (0.03, 4518.0), (0.05, 1.0), (0.9994, 1.0006), (14.0, 14.7)])
 def test_the_sigma_axis_has_a_few_round_labels_inside(low, high):
     ticks = sigma_ticks(low, high)

@@ -87,7 +87,7 @@ def test_during_a_run_nothing_is_waited_for_and_what_arrived_is_packed(copies):
 def test_at_the_end_what_is_still_on_its_way_is_waited_for_and_let_go(copies):
     run = run_of([4.0], [4.0, 0.0], mask_of([1, 0]))
     run.settle(wait=True)
-    assert run.steps[0].mask.unpacked().tolist() == [[[True, False]]]
+    assert run.steps[0].mask.packed.tolist() == [0b10000000] and run.schedule() == [4.0, 0.0]
     assert run._on_its_way is None and run.steps[0].mask.on_its_way is None and copies[1].waited == 1
 
 
@@ -98,7 +98,7 @@ def test_the_next_run_of_a_shape_takes_the_place_of_the_last_and_leaves_other_sh
     store, other = MaskStore(), (1, 4, 16, 16)
     first, kept = store.begin(SHAPE, None), store.begin(other, None)
     second = store.begin(SHAPE, None)
-    assert store.runs == {other: kept, SHAPE: second} and first not in store.runs.values()
+    assert list(store.runs.items()) == [(other, kept), (SHAPE, second)] and second is not first  # the newest last
 
 
 def test_only_the_newest_few_shapes_are_kept():
@@ -136,6 +136,11 @@ def test_nodes_that_guided_an_evaluation_by_one_mask_share_it_and_others_do_not(
     assert [(step.evaluation, step.node) for step in run.distinct()] == [(0, 0), (0, 2), (1, 0)]
 
 
+def test_masks_that_are_still_on_their_way_are_waited_for_when_they_are_shown(copies):
+    run = run_of([4.0], None, mask_of([1, 0]))
+    assert [step.mask.unpacked().tolist() for step in run.distinct()] == [[[[True, False]]]]
+
+
 # pictures
 
 
@@ -145,6 +150,12 @@ def test_inside_the_mask_the_picture_is_tinted_and_outside_grey_and_dark():
     shown = np.asarray(lit(picture, np.array([[True, False]]), 80, 40)).astype(int)
     assert shown[20, 20].tolist() == [255, 48, 19]  # three quarters red, one quarter of the mask's colour
     assert shown[20, 60].max() - shown[20, 60].min() == 0 and shown[20, 60].max() < 40
+
+
+def test_the_mask_lies_on_the_picture_as_it_lies_in_the_latent():
+    mask = np.array([[False, False, True], [False, False, False]])
+    shown = np.asarray(lit(np.ones((2, 3, 3)), mask, 90, 60)).astype(int).mean(axis=-1)
+    assert [[shown[y, x] > 200 for x in (15, 45, 75)] for y in (15, 45)] == mask.tolist()
 
 
 def test_the_mask_shows_on_black_and_on_white():
@@ -178,6 +189,7 @@ def test_a_batch_is_laid_out_as_square_as_it_goes(count, grid):
         (64, 64, 1, (LONGEST + LABEL_HEIGHT, LONGEST)),
         (512, 1024, 1, (LONGEST // 2 + LABEL_HEIGHT, LONGEST)),
         (2048, 256, 1, (LONGEST + LABEL_HEIGHT, NARROWEST)),
+        (2048, 1, 1, (LONGEST + LABEL_HEIGHT, NARROWEST)),
         (28, 28, 10, (3 * 128 + 2 * 4 + LABEL_HEIGHT, 4 * 128 + 3 * 4)),
     ],
     ids=str,
@@ -223,6 +235,6 @@ def test_the_picture_of_a_latent_is_by_the_formats_factors():
 
 
 def test_without_factors_that_fit_the_picture_is_grey_from_darkest_to_brightest():
-    latent = torch.stack([torch.tensor([[0.0, 1.0, 4.0]]).expand(3, 1, 3)] * 2)
+    latent = torch.stack([torch.tensor([[1.0, 2.0, 5.0]]).expand(3, 1, 3)] * 2)
     for latent_format in (Format(), object()):
         assert torch.equal(latent_picture(latent, latent_format)[1, 0, :, 2], torch.tensor([0.0, 0.25, 1.0]))
