@@ -136,9 +136,10 @@ def test_nodes_that_guided_an_evaluation_by_one_mask_share_it_and_others_do_not(
     assert [(step.evaluation, step.node) for step in run.distinct()] == [(0, 0), (0, 2), (1, 0)]
 
 
-def test_masks_that_are_still_on_their_way_are_waited_for_when_they_are_shown(copies):
+def test_masks_that_are_still_on_their_way_are_waited_for_before_they_are_compared(copies):
     run = run_of([4.0], None, mask_of([1, 0]))
-    assert [step.mask.unpacked().tolist() for step in run.distinct()] == [[[[True, False]]]]
+    run.add(StepMask(0, 4.0, PackedMask(mask_of([0, 1])), 1))
+    assert [step.mask.unpacked().tolist() for step in run.distinct()] == [[[[True, False]]], [[[False, True]]]]
 
 
 # pictures
