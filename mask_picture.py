@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from PIL import Image, ImageColor
 
-from .drawing import DIM, EDGE, INK, Canvas
+from .drawing import ACTIVE, DIM, INK, Canvas
 
 LONGEST = 512  # pixels of a tile's longer side, without its label
-LABEL_HEIGHT, LABEL_SIZE = 40, 24
+LABEL_HEIGHT, LABEL_SIZE, CAPTION_SIZE = 72, 24, 19
+NARROWEST = 360  # of a tile: below it the label would be too small to read
 GAP = 4  # between the pictures of a batch
-SHADE = 0.3  # brightness that is left outside the mask
+SHADE = 0.35  # brightness that is left outside the mask
+TINT = 0.25  # share of the mask's colour inside it: it must show on black, too
 LINE_WIDTH = 2
 NOTICE_WIDTH, NOTICE_LINE, NOTICE_CHARACTERS = 768, 40, 52
 
@@ -39,14 +41,22 @@ def tile_grid(count: int) -> tuple[int, int]:
     return math.ceil(count / columns), columns
 
 
+def resized(masks: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Masks [B, h, w] at another size, each pixel that of its place. Some samplers look at a smaller latent between."""
+    rows, columns = (np.arange(new) * old // new for new, old in zip((height, width), masks.shape[1:], strict=True))
+    return masks[:, rows][:, :, columns]
+
+
 def lit(picture: np.ndarray, mask: np.ndarray, width: int, height: int) -> Image.Image:
-    """One picture [H, W, 3], 0 to 1, in the given size: grey and dark outside the mask [h, w], outlined around it."""
+    """One picture [H, W, 3], 0 to 1, in the given size: tinted and outlined inside the mask [h, w], grey outside."""
     pixels = Image.fromarray((picture.clip(0, 1) * 255).round().astype(np.uint8))
     pixels = pixels.resize((width, height), Image.Resampling.BICUBIC)
     inside = np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
-    dark = np.asarray(pixels.convert("L"))[..., None].repeat(3, axis=2) * SHADE
-    shown = np.where(inside[..., None], np.asarray(pixels), dark.astype(np.uint8))
-    shown[outline(inside)] = ImageColor.getrgb(EDGE)
+    colour = np.array(ImageColor.getrgb(ACTIVE))
+    tinted = np.asarray(pixels) * (1 - TINT) + colour * TINT
+    dark = np.asarray(pixels.convert("L"))[..., None] * SHADE
+    shown = np.where(inside[..., None], tinted, dark).round().astype(np.uint8)
+    shown[outline(inside)] = colour
     return Image.fromarray(shown)
 
 
@@ -59,20 +69,22 @@ def outline(inside: np.ndarray) -> np.ndarray:
     return inside & ~core
 
 
-def tile(pictures: np.ndarray, masks: np.ndarray, label: str) -> torch.Tensor:
-    """IMAGE [1, H, W, 3]: pictures [n, H, W, 3], n at least 1, with masks [B, h, w] over them, and a label below."""
+def tile(pictures: np.ndarray, masks: np.ndarray, label: str, caption: str) -> torch.Tensor:
+    """IMAGE [1, H, W, 3]: pictures [n, H, W, 3], n at least 1, with masks [B, h, w] over them, and two lines below."""
     rows, columns = tile_grid(len(masks))
     high, wide = pictures.shape[1:3]
     shrink = LONGEST / max(high * rows, wide * columns)
     width, height = max(1, round(wide * shrink)), max(1, round(high * shrink))
-    full_width = columns * (width + GAP) - GAP
-    canvas = Canvas(full_width, rows * (height + GAP) - GAP + LABEL_HEIGHT)
-    canvas.text(full_width / 2, rows * (height + GAP) + LABEL_HEIGHT / 2 - GAP, label, LABEL_SIZE, INK, "mm",
-                widest=full_width - 8)  # fmt: skip
+    grid_width, bottom = columns * (width + GAP) - GAP, rows * (height + GAP) - GAP
+    full_width = max(grid_width, NARROWEST)
+    left = (full_width - grid_width) // 2
+    canvas = Canvas(full_width, bottom + LABEL_HEIGHT)
     for number, mask in enumerate(masks):
         picture = lit(pictures[number % len(pictures)], mask, width, height)
         row, column = divmod(number, columns)
-        canvas.paste(picture, column * (width + GAP), row * (height + GAP))
+        canvas.paste(picture, left + column * (width + GAP), row * (height + GAP))
+    for y, text, size, colour in ((23, label, LABEL_SIZE, INK), (52, caption, CAPTION_SIZE, DIM)):
+        canvas.text(full_width / 2, bottom + y, text, size, colour, "mm", widest=full_width - 16)
     return canvas.finished()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ NO_NODE = (
     "This MODEL carries no SAG node that acts. Wire in the MODEL that goes into the sampler, from behind SAG delayed "
     "activation; with scale 0 or blur_sigma 0 it does nothing."
 )
-NOT_SAMPLED = "This MODEL was not sampled yet. Wire samples from the sampler that takes it."
+WIRE = "Wire in the MODEL that goes into the sampler, and samples from that sampler."
+NOT_SAMPLED = f"This MODEL was not sampled yet. {WIRE}"
+MOST_TILES = 100  # a tile takes 3.5 MB: more would fill the memory before anybody looks at them
 
 
 class SAGMaskPreview:
@@ -26,7 +29,7 @@ class SAGMaskPreview:
     RETURN_TYPES = ("IMAGE", "MASK")
     RETURN_NAMES = ("tiles", "masks")
     OUTPUT_TOOLTIPS = (
-        "One picture for each step that acted.",
+        "One picture for each step that acted; of more than 100, 100 of them.",
         "The same masks at the latent's size: for each step one a picture of the batch.",
     )
     DESCRIPTION = (
@@ -72,8 +75,8 @@ class SAGMaskPreview:
         if run is None or not run.steps:
             tiles, masks = notice(NAME, why if run is None else reasons(run)), torch.zeros(1, *latent.shape[-2:])
         else:
-            pictures = latent_picture(latent, model.model.latent_format) if images is None else images
-            tiles, masks = drawn(run, pictures.float().cpu().numpy())
+            pictures = latent_picture(latent, model.model.latent_format) if images is None else images[..., :3]
+            tiles, masks = drawn(run, pictures.float().nan_to_num().cpu().numpy(), *latent.shape[-2:])
         shown = nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
         return {"ui": shown["ui"], "result": (tiles, masks)}
 
@@ -87,7 +90,7 @@ def run_of(model: Any, shape: tuple[int, ...]) -> tuple[RunMasks | None, str]:
         return None, NOT_SAMPLED
     if shape not in store.runs:
         sizes = ", ".join("x".join(map(str, known)) for known in reversed(store.runs))
-        return None, f"No run of this MODEL made a latent of {'x'.join(map(str, shape))}. It made {sizes}."
+        return None, f"No run of this MODEL made a latent of {'x'.join(map(str, shape))}. It made {sizes}. {WIRE}"
     return store.runs[shape], ""
 
 
@@ -96,17 +99,38 @@ def reasons(run: RunMasks) -> str:
     return " ".join(f"{counts.summary()}." for counts in run.counts)
 
 
-def drawn(run: RunMasks, pictures: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tiles [steps, H, W, 3] and masks [steps * B, h, w] of a run; pictures are [n, H, W, 3]."""
-    from .mask_picture import tile
+def drawn(run: RunMasks, pictures: np.ndarray, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a run; pictures are [n, H, W, 3]."""
+    from .mask_picture import resized, tile
 
-    masks = [step.mask.unpacked() for step in run.steps]
-    tiles = [tile(pictures, mask, label(run, step, mask)) for step, mask in zip(run.steps, masks, strict=True)]
+    steps = run.distinct()
+    masks = [resized(step.mask.unpacked(), height, width) for step in steps]
+    chosen = np.linspace(0, len(steps) - 1, min(len(steps), MOST_TILES)).round().astype(int)
+    caption = caption_of(run, len(chosen), len(steps))
+    nodes_at = Counter(step.evaluation for step in steps)
+    tiles = []
+    for number in chosen:
+        step, mask = steps[number], masks[number]
+        several = nodes_at[step.evaluation] > 1
+        tiles.append(tile(pictures, mask, label(run, step, mask.mean(), several), caption))
     return torch.cat(tiles), torch.from_numpy(np.concatenate(masks).astype(np.float32))
 
 
-def label(run: RunMasks, step: StepMask, mask: np.ndarray) -> str:
-    """Step, sigma and coverage: `step 4  sigma 1.765  38 %`."""
-    number = run.step_of(step.sigma)
-    which = f"evaluation {step.evaluation}" if number is None else f"step {number}"
-    return f"{which}   sigma {step.sigma:.4g}   {mask.mean():.0%}{'   reused' if step.reused else ''}"
+def label(run: RunMasks, step: StepMask, covered: float, several: bool) -> str:
+    """Step, sigma and coverage, as in `step 4   sigma 1.765   38 % masked`; the node where `several` acted there."""
+    number = run.step_of(step.evaluation)
+    parts = [
+        f"evaluation {step.evaluation}" if number is None else f"step {number}",
+        f"sigma {step.sigma:.4g}",
+        f"{covered * 100:.0f} % masked",
+        f"node {step.node + 1}" if several else "",
+        "reused" if step.reused else "",
+    ]
+    return "   ".join(filter(None, parts))
+
+
+def caption_of(run: RunMasks, shown: int, acted: int) -> str:
+    """Which run it is, since one MODEL may have been sampled twice: its sigmas, first to last."""
+    sigmas = run.sigmas()
+    of = f", {shown} of {acted} shown" if shown < acted else ""
+    return f"run of {len(sigmas)} evaluations, sigma {sigmas[0]:.4g} to {sigmas[-1]:.4g}{of}"

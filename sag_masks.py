@@ -30,11 +30,12 @@ class PackedMask:
         self.on_its_way: HostCopy | None = HostCopy(mask)
         self.settle()
 
-    def settle(self, wait: bool = False) -> None:
-        """Pack the mask, if it has arrived or `wait` says so."""
+    def settle(self, wait: bool = False) -> bool:
+        """Pack the mask, if it has arrived or `wait` says so; whether it is packed."""
         if self.on_its_way is not None and (wait or self.on_its_way.arrived()):
             self.packed = np.packbits(self.on_its_way.tensor().numpy().reshape(-1))
             self.on_its_way = None
+        return self.on_its_way is None
 
     def unpacked(self) -> np.ndarray:
         """Boolean [B, h, w]."""
@@ -43,11 +44,12 @@ class PackedMask:
 
 
 class StepMask(NamedTuple):
-    """The mask with which one evaluation of the model was guided."""
+    """The mask with which one SAG node guided one evaluation of the model."""
 
     evaluation: int  # of the run, from 0
     sigma: float
     mask: PackedMask
+    node: int = 0  # of the run's SAG nodes, in their order
     reused: bool = False  # guidance and mask are those of an earlier evaluation
 
 
@@ -57,21 +59,22 @@ class RunMasks:
     def __init__(self, schedule: torch.Tensor | None) -> None:
         """`schedule` is the host's sample_sigmas, [steps + 1]; None on hosts before 0.3.11."""
         self.steps: list[StepMask] = []
-        self.counts: list[Any] = []  # one for each SAG node in the run, with a `summary()`
+        self.counts: list[Any] = []  # one for each SAG node in the run: `sigmas` of all evaluations, and a `summary()`
         self._schedule: list[float] | None = None
         self._on_its_way = None if schedule is None else HostCopy(schedule)
+        self._masks_on_their_way: list[PackedMask] = []
         self.settle()
 
     def add(self, step: StepMask) -> None:
-        self.settle()
         self.steps.append(step)
+        self._masks_on_their_way.append(step.mask)
+        self.settle()
 
-    def settle(self) -> None:
-        """Let go of the tensors whose copies have arrived; waits for none."""
-        if self._on_its_way is not None and self._on_its_way.arrived():
+    def settle(self, wait: bool = False) -> None:
+        """Let go of the tensors whose copies have arrived; waits for the others only where `wait` says so."""
+        if self._on_its_way is not None and (wait or self._on_its_way.arrived()):
             self.schedule()
-        for step in self.steps:
-            step.mask.settle()
+        self._masks_on_their_way = [mask for mask in self._masks_on_their_way if not mask.settle(wait)]
 
     def schedule(self) -> list[float] | None:
         """The schedule's sigmas; None where the host does not say them."""
@@ -80,10 +83,28 @@ class RunMasks:
             self._on_its_way = None
         return self._schedule
 
-    def step_of(self, sigma: float) -> int | None:
-        """The step, from 0, that begins at `sigma`; None for a sampler's inner evaluations and unknown schedules."""
+    def sigmas(self) -> list[float]:
+        """Of every evaluation, those that did not act among them."""
+        return self.counts[0].sigmas
+
+    def step_of(self, evaluation: int) -> int | None:
+        """The step, from 0, that begins with this evaluation; None for a sampler's inner ones and unknown schedules.
+
+        heun and its like end a step at the next one's sigma: of several evaluations in a row, the last begins a step.
+        """
+        sigma, *following = self.sigmas()[evaluation : evaluation + 2]
+        if following and math.isclose(following[0], sigma, rel_tol=SAME):
+            return None
         steps = enumerate((self.schedule() or [])[:-1])
         return next((i for i, s in steps if math.isclose(s, sigma, rel_tol=SAME)), None)
+
+    def distinct(self) -> list[StepMask]:
+        """The steps that acted; where several nodes guided one evaluation by one and the same mask, the first."""
+        self.settle(wait=True)
+        first: dict[tuple[int, bytes], StepMask] = {}
+        for step in self.steps:
+            first.setdefault((step.evaluation, step.mask.packed.tobytes()), step)
+        return list(first.values())
 
 
 class MaskStore:

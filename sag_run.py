@@ -69,11 +69,11 @@ class Run:
     """One node in one run. Logs its counts when the run's own data die, also after an error or an interrupt."""
 
     def __init__(self, window: SigmaWindow, masks: RunMasks) -> None:
-        self.counts, self.masks = RunCounts(window), masks
+        self.counts, self.masks, self.number = RunCounts(window), masks, len(masks.counts)
         masks.counts.append(self.counts)
         self.held: Guidance | None = None
         self.uses = 0  # of what is held
-        weakref.finalize(self, self.counts.log).atexit = False
+        weakref.finalize(self, end, self.counts, masks).atexit = False
 
     @classmethod
     def of(cls, args: dict[str, Any], key: str, window: SigmaWindow) -> Run:
@@ -95,8 +95,14 @@ class Run:
         self.held, self.uses = guidance, 1
 
     def acted(self, sigma: float, mask: PackedMask, reused: bool) -> None:
-        self.masks.add(StepMask(len(self.counts.sigmas) - 1, sigma, mask, reused))
+        self.masks.add(StepMask(len(self.counts.sigmas) - 1, sigma, mask, self.number, reused))
         self.counts.acted.append(sigma)
+
+
+def end(counts: RunCounts, masks: RunMasks) -> None:
+    """The run is over: say what was done, and leave no tensor to the preview."""
+    counts.log()
+    masks.settle(wait=True)  # on what the host waits for itself, the run's last latent
 
 
 def run_scope(args: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from .sag_core import SigmaWindow
 
 WIDTH, HEIGHT = 1024, 768
 LEFT, TOP, RIGHT, BOTTOM = 128, 232, WIDTH - 36, HEIGHT - 100  # the axes' frame, pixels of the finished picture
+SMALLEST_DOT = 5  # radius of an active step's
 LABEL_ROOM = 38  # between two labels of the sigma axis
 TITLE, TEXT, SMALL = 42, 36, 30  # font sizes: still legible where the page shows the picture at a third
 
@@ -71,9 +72,12 @@ def draw_steps(canvas: Canvas, axes: Axes, steps: list[float], active: range) ->
     points = [(axes.x(i), axes.y(sigma)) for i, sigma in enumerate(steps)]
     if len(points) > 1:
         canvas.line(points, IDLE, 3)
-    radius = min(11.0, max(2.5, 0.36 * (RIGHT - LEFT) / len(steps)))
+    radius = min(11.0, 0.36 * (RIGHT - LEFT) / len(steps))
     for i, (x, y) in enumerate(points):
-        canvas.dot(x, y, radius if i in active else 0.7 * radius, ACTIVE if i in active else IDLE)
+        if i not in active:
+            canvas.dot(x, y, max(1.75, 0.7 * radius), IDLE)
+    for i in active:  # after the idle ones, and large enough to find one of a thousand
+        canvas.dot(*points[i], max(SMALLEST_DOT, radius), ACTIVE)
 
 
 def plot(

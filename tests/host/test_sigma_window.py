@@ -174,6 +174,22 @@ def test_two_steps_at_one_sigma_cannot_be_parted_and_are_refused():
         sigma_window.window_around([4.0, 2.0, 2.0, 2.0, 0.0], range(1, 3))
 
 
+def test_two_steps_at_one_sigma_above_1000_are_refused_for_that_and_not_for_the_bound():
+    with pytest.raises(ValueError, match="a neighbouring step has the same sigma"):
+        sigma_window.window_around([4518.0, 4518.0, 10.0, 0.0], range(1))
+
+
+def test_a_step_at_a_bound_counts_though_float32_rounds_it_to_the_other_side():
+    sigmas = [4.0, 2.0 * (1 + 3e-7), 1.0 * (1 - 3e-7), 0.5, 0.0]
+    assert sigma_window.asked_by_sigma(sigmas, 2.0, 1.0) == range(1, 3)
+
+
+def test_percent_0_is_the_start_whatever_sigma_the_host_gives_for_it():
+    flow = SimpleNamespace(percent_to_sigma=lambda percent: 1.0 - percent)
+    assert sigma_window.percent_to_sigma(flow, 0.0) == math.inf
+    assert sigma_window.percent_to_sigma(flow, 0.25) == 0.75
+
+
 def test_bounds_are_shown_with_two_decimals_where_these_hold_the_same_steps():
     sigmas = [14.6146, 5.1, 1.7, 0.3, 0.0]
     assert sigma_window.typed(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "1.1")
@@ -320,6 +336,14 @@ def test_only_the_window_is_shaded_and_only_active_steps_are_marked():
     shaded = [colour(4.3, sigma) == [0x4A, 0x3A, 0x1C] for sigma in (14.0, 7.0, 3.5, 1.5)]
     assert marked == [False, True, True, False, False]
     assert shaded == [False, True, True, False]
+
+
+def test_one_active_step_of_a_thousand_is_found():
+    sigmas = [16.0 * 0.99**n for n in range(1000)] + [0.0]
+    image, axes = plot(sigmas, SigmaWindow(0.11, 0.1), range(500, 501), "", ("", ""), "")[0], Axes(sigmas[:-1])
+    x, y = round(axes.x(500)), round(axes.y(sigmas[500]))
+    marked = (image[y - 20 : y + 20, x - 20 : x + 20] * 255).round() == torch.tensor([0xFF, 0xC0, 0x4D])
+    assert marked.all(dim=-1).sum() > 50
 
 
 @pytest.mark.parametrize("low, high", [(0.03, 15.0), (0.03, 4518.0), (0.05, 1.0), (0.9994, 1.0006), (14.0, 14.7)])

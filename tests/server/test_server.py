@@ -87,3 +87,33 @@ def test_after_an_interrupt_in_the_middle_the_next_prompt_is_as_good(server):
     with pytest.raises(ServerProblem, match="execution_interrupted"):
         server.wait(running, 60)
     assert unet_calls(server, workflow(5)) == 4
+
+
+def previewed(seed, steps):
+    """A workflow whose sampler is cached, and the preview to add to it."""
+    prompt = workflow(seed, steps)
+    del prompt["count"], prompt["calls"]  # which never are
+    prompt["sampler"]["inputs"]["model"] = ["sag", 0]
+    prompt["image"] = {"class_type": "SAG demo: image", "inputs": {"samples": ["sampler", 0]}}
+    prompt["shown"] = {"class_type": "PreviewImage", "inputs": {"images": ["image", 0]}}
+    inputs = {"model": ["sag", 0], "samples": ["sampler", 0], "images": ["image", 0]}
+    return prompt, {"preview": {"class_type": "SAG mask preview", "inputs": inputs}}
+
+
+def tiles(entry):
+    return len(entry["outputs"]["preview"]["images"])
+
+
+def test_a_preview_added_to_a_finished_graph_shows_its_masks_without_sampling_again(server):
+    prompt, preview = previewed(6, steps=3)
+    server.wait(server.queue(prompt))
+    entry = server.wait(server.queue(prompt | preview))
+    cached = next(message["nodes"] for kind, message in entry["status"]["messages"] if kind == "execution_cached")
+    assert {"sag", "sampler", "image"} <= set(cached) and tiles(entry) == 3
+
+
+def test_a_preview_in_the_graph_shows_each_new_run(server):
+    prompt, preview = previewed(7, steps=3)
+    assert tiles(server.wait(server.queue(prompt | preview))) == 3
+    prompt["sampler"]["inputs"].update(seed=8, steps=2)
+    assert tiles(server.wait(server.queue(prompt | preview))) == 2

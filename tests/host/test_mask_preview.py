@@ -1,0 +1,376 @@
+"""What the mask preview shows is what guidance did in the last run, and it says why where that is nothing."""
+
+import copy
+import gc
+from types import SimpleNamespace
+
+import comfy.model_management
+import comfy.sample
+import comfy.samplers
+import folder_paths
+import numpy as np
+import pytest
+import torch
+from dense_reference import DenseSAG
+from PIL import Image
+from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
+from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, drawn
+from sag_delayed_activation.sag_core import SigmaWindow
+from sag_delayed_activation.sag_masks import STORE, PackedMask, RunMasks, StepMask
+from sag_delayed_activation.sag_run import RunCounts
+from tiny_unet import SHAPE, noise, prompt, sample
+
+pytestmark = pytest.mark.host
+STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
+TELLS_SCHEDULE = "sample_sigmas" in open(comfy.samplers.__file__).read()
+tells_schedule = pytest.mark.skipif(not TELLS_SCHEDULE, reason="needs ComfyUI 0.3.11: sample_sigmas")
+
+
+@pytest.fixture(autouse=True)
+def temp_folder(tmp_path, monkeypatch):
+    """Where the host's PreviewImage writes."""
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def texts(monkeypatch):
+    """Every text that is drawn."""
+    from sag_delayed_activation.drawing import Canvas
+
+    drawn, text = [], Canvas.text
+    monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (
+        drawn.append(what), text(self, x, y, what, *more, **options)))  # fmt: skip
+    return drawn
+
+
+def labels(texts):
+    return [text for text in texts if " masked" in text]
+
+
+def show(model, latent, images=None):
+    """Tiles and masks that the node gives."""
+    return SAGMaskPreview().show(model, {"samples": latent}, images)["result"]
+
+
+def advanced(model, sigma_start=15.0, sigma_end=0.0, **more):
+    return SelfAttentionGuidanceAdvanced().patch(model, 0.5, 2.0, sigma_start, sigma_end, **more)[0]
+
+
+def dense_masks(model, **how):
+    """The masks of a run, by the reference: [steps * B, h, w]."""
+    seen = []
+
+    class Noting(DenseSAG):
+        def mask(self, *size):
+            seen.append(super().mask(*size))
+            return seen[-1]
+
+    with Noting(model, 0.5, 2.0) as reference:
+        sample(reference, **how)
+    return torch.cat(seen)[:, 0].float()
+
+
+# what is shown
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (3, 4, 16, 24), (2, 4, 25, 37)], ids=str)
+def test_the_masks_are_those_of_the_dense_formula(sag, model, shape):
+    patched = sag(model)
+    _, masks = show(patched, sample(patched, shape=shape))
+    expected = dense_masks(model, shape=shape)
+    assert masks.shape == (STEPS * shape[0], *shape[-2:]) and masks.dtype == torch.float32
+    assert 0.1 < expected.mean() < 0.9 and (masks != expected).float().mean() < 0.005  # float32 near the threshold
+
+
+def test_there_is_one_tile_for_each_step_that_acted_and_one_mask_a_picture(sag, model):
+    patched = sag(model, sigma_start=3.0, sigma_end=0.9)
+    tiles, masks = show(patched, sample(patched, shape=(3, 4, 16, 16)))
+    assert len(tiles) == 2 and len(masks) == 2 * 3
+    assert tiles.ndim == 4 and tiles.shape[-1] == 3 and 0 <= tiles.min() and tiles.max() <= 1
+
+
+@tells_schedule
+def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
+    patched = sag(model, sigma_start=3.0, sigma_end=0.9)
+    _, masks = show(patched, sample(patched))
+    covered = [f"{100 * mask.mean().item():.0f} % masked" for mask in masks]
+    assert labels(texts) == [f"step 1   sigma 2.918   {covered[0]}", f"step 2   sigma 0.9324   {covered[1]}"]
+    assert texts.count("run of 4 evaluations, sigma 14.61 to 0.02917") == 2
+
+
+@tells_schedule
+@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "lms", "uni_pc", "ddim"])
+def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, texts, sampler):
+    patched = sag(model)
+    show(patched, sample(patched, sampler=sampler))
+    assert [label.split("   ")[0] for label in labels(texts)] == [f"step {n}" for n in range(STEPS)]
+
+
+@tells_schedule
+def test_what_heun_looks_at_inside_a_step_is_no_step(sag, model, texts):
+    patched = sag(model)
+    show(patched, sample(patched, sampler="heun", steps=3))
+    steps = [label.split("   ")[0] for label in labels(texts)]
+    assert steps == ["step 0", "evaluation 1", "step 1", "evaluation 3", "step 2"]
+
+
+def test_where_guidance_is_reused_the_tile_says_so_and_shows_the_mask_in_use(model, texts):
+    patched = advanced(model, every=2)
+    _, masks = show(patched, sample(patched))
+    assert [label.endswith("reused") for label in labels(texts)] == [False, True, False, True]
+    assert torch.equal(masks[0], masks[1]) and torch.equal(masks[2], masks[3])
+
+
+def test_a_schedule_of_two_windows_shows_every_step_once(sag, model, texts):
+    patched = sag(sag(model, sigma_start=15.0, sigma_end=2.0), sigma_start=3.0, sigma_end=0.0)
+    tiles, masks = show(patched, sample(patched))
+    assert len(tiles) == len(masks) == STEPS and not any("node" in label for label in labels(texts))
+
+
+def test_two_nodes_with_masks_of_their_own_show_one_tile_each(sag, model, texts):
+    patched = advanced(sag(model), sigma_start=3.0, sigma_end=2.0, threshold=1.02)
+    tiles, masks = show(patched, sample(patched))
+    assert [label[label.index("masked") :] for label in labels(texts)] == [
+        "masked", "masked   node 1", "masked   node 2", "masked", "masked",
+    ]  # fmt: skip
+    assert len(tiles) == STEPS + 1 and masks[1].sum() > masks[2].sum() > 0
+
+
+def test_pictures_are_shown_under_the_masks(sag, model):
+    patched = sag(model)
+    latent = sample(patched)
+    black, white = (show(patched, latent, torch.full((1, 192, 320, 3), grey))[0] for grey in (0.0, 1.0))
+    assert white.mean() > black.mean() + 0.2 and not torch.equal(show(patched, latent)[0], black)
+
+
+@pytest.mark.parametrize("images", [(1, 192, 320, 4), (5, 90, 70, 3), (1, 2048, 64, 3), (1, 1, 1, 3)], ids=str)
+def test_pictures_of_any_size_number_and_with_alpha_are_taken(sag, model, images):
+    patched = sag(model)
+    tiles, masks = show(patched, sample(patched, shape=(2, 4, 16, 16)), torch.rand(images))
+    assert len(tiles) == STEPS and masks.shape == (2 * STEPS, 16, 16)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_that_is_not_a_number_is_shown_black(sag, model):
+    patched = sag(model)
+    latent = sample(patched)
+    blank = [show(patched, latent, torch.full((1, 8, 8, 3), grey))[0] for grey in (0.0, float("nan"))]
+    assert torch.equal(*blank)
+    show(patched, latent * float("nan"))
+
+
+def test_a_sampler_that_looks_at_a_smaller_latent_between_gets_all_its_masks_at_one_size(sag, model):
+    """Euler SMEA and its like."""
+
+    def dy(denoise, x, sigmas, extra_args=None, callback=None, disable=None):
+        for sigma in sigmas[:-1]:
+            x = denoise(x, sigma.expand(len(x)), **extra_args)
+            denoise(x[..., ::2, ::2], sigma.expand(len(x)), **extra_args)
+        return x
+
+    patched = sag(model)
+    sigmas, empty, negative = torch.tensor([5.0, 1.0, 0.0]), torch.zeros(SHAPE), prompt(2)
+    latent = comfy.sample.sample_custom(
+        patched, noise(), 7.0, comfy.samplers.KSAMPLER(dy), sigmas, prompt(1), negative, empty, disable_pbar=True
+    )
+    tiles, masks = show(patched, latent)
+    assert len(tiles) == len(masks) == 4 and masks.shape[-2:] == SHAPE[-2:]
+    small = masks[1].view(12, 2, 20, 2)
+    assert 0 < small.mean() < 1 and torch.equal(small, small[:, :1, :, :1].expand_as(small))
+
+
+def test_of_thousands_of_steps_some_tiles_are_drawn_and_all_masks_are_given(texts):
+    count, run = 1000, RunMasks(None)
+    run.counts.append(RunCounts(SigmaWindow(15, 0), [float(count - n) for n in range(count)]))
+    for n in range(count):
+        run.add(StepMask(n, float(count - n), PackedMask(torch.zeros(1, 1, 2, 2, dtype=torch.bool))))
+    tiles, masks = drawn(run, np.zeros((1, 4, 1, 3), dtype=np.float32), 2, 2)
+    assert len(tiles) == MOST_TILES and len(masks) == count
+    assert labels(texts)[0].startswith("evaluation 0 ") and labels(texts)[-1].startswith("evaluation 999 ")
+    assert f"run of 1000 evaluations, sigma 1000 to 1, {MOST_TILES} of 1000 shown" in texts
+
+
+# which run
+
+
+def sampled_at(texts):
+    return {text for text in texts if text.startswith("run of")}
+
+
+def test_the_newest_run_of_the_samples_shape_is_shown_with_its_sigmas(sag, model, texts):
+    patched, small = sag(model), (1, 4, 16, 16)
+    base = sample(patched, shape=small)
+    enlarged = sample(patched, steps=3, denoise=0.5)
+    again = sample(patched, shape=small, steps=2)
+    assert len(show(patched, enlarged)[1]) == 3
+    newest = patched.model_options[STORE].runs[SHAPE].sigmas()
+    assert newest[0] < 14 and sampled_at(texts) == {f"run of 3 evaluations, sigma {newest[0]:.4g} to {newest[-1]:.4g}"}
+    assert torch.equal(show(patched, base)[1], show(patched, again)[1]) and len(show(patched, base)[1]) == 2
+
+
+def test_a_run_without_guidance_replaces_the_one_before_and_says_why(sag, model, texts):
+    patched = sag(model, sigma_start=1.0)
+    sample(patched)
+    latent = sample(patched, steps=1)  # at sigma 14.61 alone
+    tiles, masks = show(patched, latent)
+    assert len(tiles) == 1 and masks.shape == (1, *SHAPE[-2:]) and masks.sum() == 0
+    assert "none lay in the window from 1 to 0, sampled were 14.61 to 14.61" in " ".join(texts).replace("  ", " ")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), comfy.model_management.InterruptProcessingException()])
+def test_a_run_that_failed_leaves_its_own_masks_and_none_of_the_run_before(sag, model, error):
+    patched = sag(model)
+    sample(patched)
+    broken, calls = patched.clone(), []
+
+    def fail_late(apply_model, options):
+        calls.append(1)
+        if len(calls) == 5:  # two a step: in the third
+            raise error
+        return apply_model(options["input"], options["timestep"], **options["c"])
+
+    broken.set_model_unet_function_wrapper(fail_late)
+    with pytest.raises(type(error)):
+        sample(broken)
+    gc.collect()
+    assert [step.evaluation for step in patched.model_options[STORE].runs[SHAPE].steps] == [0, 1]
+    assert len(show(patched, sample(patched))[0]) == STEPS
+
+
+@pytest.mark.parametrize("how", ["the host's clone", "a deep copy"])
+def test_clones_and_their_model_share_the_masks_both_ways(sag, model, how):
+    patched = sag(model)
+    clone = patched.clone()
+    if how == "a deep copy":  # ComfyUI before 0.14, whatever the host under test does
+        clone.model_options = copy.deepcopy(patched.model_options)
+    clone.set_model_sampler_post_cfg_function(lambda args: args["denoised"])  # another node, behind
+    latent = sample(clone)
+    assert len(show(patched, latent)[0]) == len(show(clone, latent)[0]) == STEPS
+    sample(patched, steps=2)
+    assert len(show(clone, latent)[0]) == 2
+
+
+def test_another_sag_node_behind_begins_masks_of_its_own(sag, model, texts):
+    first = sag(model)
+    second = sag(first, sigma_start=3.0)
+    latent = sample(second)
+    show(first, latent)
+    assert "not sampled yet" in " ".join(texts)
+
+
+# nothing to show
+
+
+def missing_node(sag, model):
+    return model, sample(model)
+
+
+def not_sampled(sag, model):
+    return sag(model), torch.zeros(SHAPE)
+
+
+def another_size(sag, model):
+    patched = sag(model)
+    sample(patched)
+    return patched, torch.zeros(2, 4, 8, 9)
+
+
+def no_negative(sag, model):
+    patched = sag(model)
+    return patched, sample(patched, cfg=1.0)
+
+
+@pytest.mark.parametrize(
+    "case, why",
+    [
+        (missing_node, "carries no SAG node that acts"),
+        (not_sampled, "was not sampled yet. Wire in the MODEL that goes into the sampler"),
+        (another_size, "No run of this MODEL made a latent of 2x4x8x9. It made 1x4x24x40."),
+        (no_negative, "4 because no negative prompt was evaluated"),
+    ],
+)
+def test_where_there_is_nothing_to_show_a_picture_says_why(sag, model, texts, case, why):
+    patched, latent = case(sag, model)
+    tiles, masks = show(patched, latent)
+    assert why in " ".join(texts)
+    assert tiles.shape[0] == 1 and tiles.max() > 0.5 and torch.equal(masks, torch.zeros(1, *latent.shape[-2:]))
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 3, 16, 16), (1, 128)], ids=["video", "sound"])
+def test_a_latent_that_is_no_picture_is_answered_in_words(sag, model, texts, shape):
+    latent = SimpleNamespace(shape=torch.Size(shape))  # all that may be asked of it, nested ones too
+    patched = sag(model)
+    sample(patched)
+    tiles, _ = show(patched, latent)
+    assert len(tiles) == 1 and f"latent of {'x'.join(map(str, shape))}" in " ".join(texts)
+
+
+# what is kept
+
+
+def test_only_numpy_outlives_a_run(sag, model):
+    patched = sag(model)
+    sample(patched)
+    gc.collect()
+    before = sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects())
+    for steps in (4, 8):
+        sample(patched, steps=steps)
+    gc.collect()
+    assert sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects()) == before
+    run = patched.model_options[STORE].runs[SHAPE]
+    assert len(run.steps) == 8 and all(step.mask.packed.nbytes == 24 * 40 / 8 for step in run.steps)
+    assert all(step.mask.on_its_way is None for step in run.steps) and run._on_its_way is None
+
+
+def test_the_end_of_a_run_lets_go_of_copies_that_had_not_arrived(sag, model, monkeypatch):
+    from sag_delayed_activation.host_copy import HostCopy
+
+    monkeypatch.setattr(HostCopy, "arrived", lambda self: False)  # as on devices that copy only when asked
+    patched = sag(model)
+    latent = sample(patched)
+    gc.collect()
+    run = patched.model_options[STORE].runs[SHAPE]
+    if TELLS_SCHEDULE:
+        assert all(step.mask.packed.size > 0 for step in run.steps) and run._on_its_way is None
+    assert len(show(patched, latent)[0]) == STEPS
+
+
+def test_the_model_that_was_given_keeps_no_masks(sag, model):
+    sample(sag(model))
+    assert STORE not in model.model_options
+
+
+# in the page
+
+
+def test_the_page_gets_the_hosts_own_previews_of_the_tiles(sag, model, temp_folder):
+    patched = sag(model)
+    out = SAGMaskPreview().show(patched, {"samples": sample(patched)}, prompt={"1": {}}, extra_pnginfo={"workflow": 7})
+    shown, tiles = out["ui"]["images"], out["result"][0]
+    assert len(shown) == STEPS and {entry["type"] for entry in shown} == {"temp"}
+    with Image.open(temp_folder / shown[1]["subfolder"] / shown[1]["filename"]) as picture:
+        assert picture.info["workflow"] == "7"
+        assert np.abs(np.asarray(picture) / 255 - tiles[1].numpy()).max() < 1.01 / 255
+
+
+def test_it_is_an_output_node_whose_outputs_are_the_hosts_own_kinds():
+    assert SAGMaskPreview.OUTPUT_NODE and SAGMaskPreview.RETURN_TYPES == ("IMAGE", "MASK")
+    inputs = SAGMaskPreview.INPUT_TYPES()
+    kinds = {name: kind for group in ("required", "optional") for name, (kind, _) in inputs[group].items()}
+    assert kinds == {"model": "MODEL", "samples": "LATENT", "images": "IMAGE"}
+    assert list(inputs["optional"]) == ["images"]
+    import nodes  # the host's
+
+    assert inputs["hidden"] == nodes.PreviewImage.INPUT_TYPES()["hidden"]
+
+
+def test_the_masks_go_where_the_hosts_masks_go(sag, model):
+    from comfy_extras.nodes_mask import MaskToImage
+
+    patched = sag(model)
+    _, masks = show(patched, sample(patched))
+    to_image = MaskToImage.execute if hasattr(MaskToImage, "execute") else MaskToImage().mask_to_image
+    result = to_image(masks)
+    image = result[0] if isinstance(result, tuple) else result.result[0]
+    assert image.shape == (STEPS, *SHAPE[-2:], 3)

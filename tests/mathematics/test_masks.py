@@ -1,0 +1,241 @@
+"""The masks that are kept for the preview, and the pictures of them; no host is needed."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sag_delayed_activation.mask_picture import (
+    LABEL_HEIGHT,
+    LONGEST,
+    NARROWEST,
+    latent_picture,
+    lit,
+    notice,
+    outline,
+    resized,
+    tile,
+    tile_grid,
+)
+from sag_delayed_activation.sag_core import SigmaWindow
+from sag_delayed_activation.sag_masks import SHAPES_KEPT, MaskStore, PackedMask, RunMasks, StepMask
+from sag_delayed_activation.sag_run import RunCounts
+
+SHAPE = (1, 4, 8, 8)
+
+
+def mask_of(*rows):
+    return torch.tensor(rows, dtype=torch.bool)[None, None]
+
+
+def run_of(sigmas, schedule, *masks):
+    """A run that evaluated `sigmas`, guided by `masks`, of one SAG node each evaluation from the first."""
+    run = RunMasks(None if schedule is None else torch.tensor(schedule))
+    run.counts.append(RunCounts(SigmaWindow(15, 0), list(sigmas)))
+    for number, mask in enumerate(masks):
+        run.add(StepMask(number, sigmas[number], PackedMask(mask)))
+    return run
+
+
+# packing
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 1, 5, 7), (3, 1, 25, 37), (10, 1, 32, 32)], ids=str)
+def test_a_packed_mask_unpacks_to_what_it_was(shape):
+    mask = torch.rand(shape, generator=torch.Generator().manual_seed(0)) > 0.6
+    assert np.array_equal(PackedMask(mask).unpacked(), mask[:, 0].numpy())
+
+
+def test_thirty_steps_of_sdxl_at_1024_take_60_kib_in_numpy():
+    masks = [PackedMask(torch.ones(1, 1, 128, 128, dtype=torch.bool)) for _ in range(30)]
+    assert sum(mask.packed.nbytes for mask in masks) == 30 * 2048  # a sixteenth of 1 MiB
+    assert all(type(mask.packed) is np.ndarray and mask.on_its_way is None for mask in masks)
+
+
+class Slow:
+    """A copy from a device that is still under way; `tensor()` would wait for it."""
+
+    def __init__(self, tensor):
+        self.value, self.here, self.waited = tensor, False, 0
+
+    def arrived(self):
+        return self.here
+
+    def tensor(self):
+        self.waited += not self.here
+        return self.value
+
+
+@pytest.fixture
+def copies(monkeypatch):
+    """Every copy that is on its way from here on."""
+    made = []
+    monkeypatch.setattr(
+        "sag_delayed_activation.sag_masks.HostCopy", lambda tensor: made.append(Slow(tensor)) or made[-1]
+    )
+    return made
+
+
+def test_during_a_run_nothing_is_waited_for_and_what_arrived_is_packed(copies):
+    run = run_of([4.0, 2.0, 1.0], [4.0, 2.0, 1.0, 0.0], mask_of([1, 0]), mask_of([0, 1]))
+    copies[0].here = copies[1].here = True  # the schedule and the first mask
+    run.add(StepMask(2, 1.0, PackedMask(mask_of([1, 1]))))
+    assert [step.mask.packed.tolist() for step in run.steps] == [[0b10000000], [], []]
+    assert run._schedule == [4.0, 2.0, 1.0, 0.0] and sum(copy.waited for copy in copies) == 0
+
+
+def test_at_the_end_what_is_still_on_its_way_is_waited_for_and_let_go(copies):
+    run = run_of([4.0], [4.0, 0.0], mask_of([1, 0]))
+    run.settle(wait=True)
+    assert run.steps[0].mask.packed.tolist() == [0b10000000] and run.schedule() == [4.0, 0.0]
+    assert run._on_its_way is None and run.steps[0].mask.on_its_way is None and copies[1].waited == 1
+
+
+# runs
+
+
+def test_the_next_run_of_a_shape_takes_the_place_of_the_last_and_leaves_other_shapes():
+    store, other = MaskStore(), (1, 4, 16, 16)
+    first, kept = store.begin(SHAPE, None), store.begin(other, None)
+    second = store.begin(SHAPE, None)
+    assert list(store.runs.items()) == [(other, kept), (SHAPE, second)] and second is not first  # the newest last
+
+
+def test_only_the_newest_few_shapes_are_kept():
+    store = MaskStore()
+    for side in range(1, SHAPES_KEPT + 3):
+        store.begin((1, 4, side, side), None)
+    assert [shape[-1] for shape in store.runs] == list(range(3, SHAPES_KEPT + 3))
+
+
+def test_a_deep_copy_of_a_models_options_reaches_the_same_masks():
+    options = {"masks": MaskStore()}
+    assert copy.deepcopy(options)["masks"] is options["masks"]
+
+
+def test_an_evaluation_is_the_step_that_begins_at_its_sigma():
+    run = run_of([4.0, 2.0001, 1.0], [4.0, 2.0, 1.0, 0.0])
+    assert [run.step_of(n) for n in range(3)] == [0, 1, 2]
+
+
+def test_heuns_look_ahead_is_no_step_but_the_next_evaluation_at_that_sigma_is():
+    run = run_of([4.0, 2.0, 2.0, 1.0, 1.0], [4.0, 2.0, 1.0, 0.0])
+    assert [run.step_of(n) for n in range(5)] == [0, None, 1, None, 2]
+
+
+def test_a_sigma_between_two_steps_and_an_unknown_schedule_name_no_step():
+    assert run_of([4.0, 3.0], [4.0, 2.0, 0.0]).step_of(1) is None
+    assert run_of([4.0], None).step_of(0) is None
+
+
+def test_nodes_that_guided_an_evaluation_by_one_mask_share_it_and_others_do_not():
+    left, right = (PackedMask(mask_of(row)) for row in ([1, 0], [0, 1]))
+    run = run_of([4.0, 2.0], None)
+    for step in [StepMask(0, 4.0, left), StepMask(0, 4.0, left, 1), StepMask(0, 4.0, right, 2), StepMask(1, 2.0, left)]:
+        run.add(step)
+    assert [(step.evaluation, step.node) for step in run.distinct()] == [(0, 0), (0, 2), (1, 0)]
+
+
+def test_masks_that_are_still_on_their_way_are_waited_for_before_they_are_compared(copies):
+    run = run_of([4.0], None, mask_of([1, 0]))
+    run.add(StepMask(0, 4.0, PackedMask(mask_of([0, 1])), 1))
+    assert [step.mask.unpacked().tolist() for step in run.distinct()] == [[[[True, False]]], [[[False, True]]]]
+
+
+# pictures
+
+
+def test_inside_the_mask_the_picture_is_tinted_and_outside_grey_and_dark():
+    picture = np.zeros((1, 2, 3), dtype=np.float32)
+    picture[0, :, 0] = 1.0  # red
+    shown = np.asarray(lit(picture, np.array([[True, False]]), 80, 40)).astype(int)
+    assert shown[20, 20].tolist() == [255, 48, 19]  # three quarters red, one quarter of the mask's colour
+    assert shown[20, 60].max() - shown[20, 60].min() == 0 and shown[20, 60].max() < 40
+
+
+def test_the_mask_lies_on_the_picture_as_it_lies_in_the_latent():
+    mask = np.array([[False, False, True], [False, False, False]])
+    shown = np.asarray(lit(np.ones((2, 3, 3)), mask, 90, 60)).astype(int).mean(axis=-1)
+    assert [[shown[y, x] > 200 for x in (15, 45, 75)] for y in (15, 45)] == mask.tolist()
+
+
+def test_the_mask_shows_on_black_and_on_white():
+    for grey in (0.0, 1.0):
+        shown = np.asarray(lit(np.full((1, 2, 3), grey), np.array([[True, False]]), 80, 40)).astype(int)
+        assert shown[20, 20].mean() - shown[20, 60].mean() > 40
+
+
+def test_the_outline_runs_inside_the_mask_and_not_along_the_frame():
+    inside = np.zeros((20, 20), dtype=bool)
+    inside[5:, :10] = True
+    edge = outline(inside)
+    assert edge[5, 4] and edge[6, 4] and not edge[7, 4] and not edge[4, 4]
+    assert edge[12, 9] and not edge[19, 0] and not edge[12, 0]
+
+
+def test_a_mask_of_a_smaller_latent_is_enlarged_to_its_place():
+    small = np.array([[[True, False], [False, True]]])
+    assert np.array_equal(resized(small, 4, 6), small.repeat(2, axis=1).repeat(3, axis=2))
+    assert np.array_equal(resized(small, 2, 2), small)
+
+
+@pytest.mark.parametrize("count, grid", [(1, (1, 1)), (2, (1, 2)), (3, (2, 2)), (10, (3, 4)), (25, (5, 5))])
+def test_a_batch_is_laid_out_as_square_as_it_goes(count, grid):
+    assert tile_grid(count) == grid
+
+
+@pytest.mark.parametrize(
+    "height, width, batch, shape",
+    [
+        (64, 64, 1, (LONGEST + LABEL_HEIGHT, LONGEST)),
+        (512, 1024, 1, (LONGEST // 2 + LABEL_HEIGHT, LONGEST)),
+        (2048, 256, 1, (LONGEST + LABEL_HEIGHT, NARROWEST)),
+        (2048, 1, 1, (LONGEST + LABEL_HEIGHT, NARROWEST)),
+        (28, 28, 10, (3 * 128 + 2 * 4 + LABEL_HEIGHT, 4 * 128 + 3 * 4)),
+    ],
+    ids=str,
+)
+def test_a_tile_has_room_for_its_label_whatever_the_picture(height, width, batch, shape):
+    image = tile(np.zeros((1, height, width, 3)), np.zeros((batch, 8, 8), dtype=bool), "label", "caption")
+    assert image.shape == (1, *shape, 3) and image.dtype == torch.float32 and 0 <= image.min() <= image.max() <= 1
+
+
+def test_each_picture_of_a_batch_has_its_own_mask():
+    white, masks = np.ones((4, 8, 8, 3)), np.zeros((4, 8, 8), dtype=bool)
+    masks[2] = True
+    image = tile(white, masks, "", "")[0]
+    bright = [float(image[y, x].mean()) > 0.8 for y in (128, 384) for x in (128, 384)]
+    assert bright == [False, False, True, False]
+
+
+def test_the_pictures_of_a_batch_are_taken_in_turn_where_there_are_fewer_of_them_than_masks():
+    pictures = np.stack([np.ones((8, 8, 3)), np.zeros((8, 8, 3))])
+    image = tile(pictures, np.ones((3, 8, 8), dtype=bool), "", "")[0]
+    assert float(image[384, 128].mean()) == pytest.approx(float(image[128, 128].mean()))
+    assert float(image[128, 384].mean()) < 0.3
+
+
+def test_a_notice_grows_with_its_text():
+    short, long = notice("title", "word"), notice("title", "many words " * 40)
+    assert short.shape[-1] == 3 and short.max() > 0.9 and long.shape[1] > short.shape[1] + 200
+
+
+class Format:
+    """A latent format with two channels: the first is red, the second green and blue."""
+
+    latent_rgb_factors = [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]
+    latent_rgb_factors_bias = [0.0, 0.0, 1.0]
+
+    def process_in(self, latent):
+        return latent * 0.5
+
+
+def test_the_picture_of_a_latent_is_by_the_formats_factors():
+    latent = torch.tensor([1.0, -1.0]).view(1, 2, 1, 1)
+    assert latent_picture(latent, Format()).flatten().tolist() == [0.75, 0.25, 0.75]
+
+
+def test_without_factors_that_fit_the_picture_is_grey_from_darkest_to_brightest():
+    latent = torch.stack([torch.tensor([[1.0, 2.0, 5.0]]).expand(3, 1, 3)] * 2)
+    for latent_format in (Format(), object()):
+        assert torch.equal(latent_picture(latent, latent_format)[1, 0, :, 2], torch.tensor([0.0, 0.25, 1.0]))
