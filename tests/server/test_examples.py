@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 PACK = "sag-delayed-activation"
-ABSOLUTE = re.compile(r"(?:[A-Za-z]:[\\/]|file:|/(?:home|root|Users|mnt|tmp|workspace)\b)")
 # On how many of two steps each SAG node of an example acts: sigma is 14.6 on the first, 0.03 on the second.
 STEPS_THAT_ACT = {
     "Basic": [2],
@@ -54,10 +52,6 @@ def test_the_server_offers_each_example_with_its_thumbnail(server, example):
     assert example.stem in server.get("/workflow_templates")[PACK]
     thumbnail = server.get_bytes(f"/api/workflow_templates/{PACK}/{example.stem.replace(' ', '%20')}.jpg")
     assert thumbnail[:3] == b"\xff\xd8\xff" and len(thumbnail) < 100_000
-
-
-def test_an_example_names_no_place_on_the_machine_that_made_it(example):
-    assert ABSOLUTE.search(example.read_text(encoding="utf-8")) is None
 
 
 def test_an_example_samples_to_the_end_and_guidance_acts_where_its_windows_say(outcome, example):
