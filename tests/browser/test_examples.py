@@ -1,14 +1,12 @@
 """Every example opens from the template browser, complete, and the server takes it."""
 
 import json
-from pathlib import Path
 
 import pytest
 from comfy_server import ServerProblem
+from examples import EXAMPLES, api_prompt
 
 pytestmark = pytest.mark.browser
-PACK = "sag-delayed-activation"
-EXAMPLES = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
 MISSING = "() => app.graph._nodes.filter(n => !LiteGraph.registered_node_types[n.type]).map(n => n.type)"
 
 
@@ -23,12 +21,6 @@ def complaints(server, prompt):
         server.queue(prompt)
     nodes = json.loads(str(refused.value))["node_errors"].values()
     return {(n["class_type"], e["extra_info"].get("input_name"), e["type"]) for n in nodes for e in n["errors"]}
-
-
-def test_the_server_offers_each_example_with_its_thumbnail(server, example):
-    assert example.stem in server.get("/workflow_templates")[PACK]
-    thumbnail = server.get_bytes(f"/api/workflow_templates/{PACK}/{example.stem.replace(' ', '%20')}.jpg")
-    assert thumbnail[:3] == b"\xff\xd8\xff" and len(thumbnail) < 100_000
 
 
 def test_each_example_opens_from_the_template_browser_without_missing_nodes(comfy, example):
@@ -52,3 +44,9 @@ def test_each_example_is_saved_as_it_was_opened(comfy, example):
     comfy.open_file(example)
     wanted = {node["id"]: node.get("widgets_values", []) for node in json.loads(example.read_text())["nodes"]}
     assert {node["id"]: node.get("widgets_values", []) for node in comfy.nodes()} == wanted
+
+
+def test_the_page_queues_what_the_servers_tests_take_it_to_queue(comfy, server, example):
+    comfy.open_file(example)
+    queued = {key: {part: node[part] for part in ("class_type", "inputs")} for key, node in comfy.prompt().items()}
+    assert queued == api_prompt(json.loads(example.read_text()), server.get("/object_info"))

@@ -1,0 +1,73 @@
+"""Every example on the real server, with a random checkpoint of SD1.5's shape: loaded, sampled, decoded, saved."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from comfy_server import ComfyServer
+from examples import ACTED, EXAMPLES, NOT_A_NUMBER, run
+from random_checkpoint import make_checkpoint
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI"),
+]
+ROOT = Path(__file__).parents[2]
+PACK = "sag-delayed-activation"
+# On how many of two steps each SAG node of an example acts: sigma is 14.6 on the first, 0.03 on the second.
+STEPS_THAT_ACT = {
+    "Basic": [2],
+    "Mask preview": [2],
+    "Schedule of two windows": [1, 1],
+    "SDXL with the advanced node": [2],
+    "Sigma window wired in": [1],
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """SDXL's example gets the small checkpoint too: all but the model's size is tried here, and that in tests/big."""
+    base = tmp_path_factory.mktemp("base")
+    small = base / "models/checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
+    make_checkpoint("SD15", small)
+    (small.parent / "sd_xl_base_1.0.safetensors").hardlink_to(small)
+    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, {PACK: ROOT}) as running:
+        yield running
+    for file in small.parent.iterdir():
+        file.unlink()  # pytest keeps the folder, and this is 2 GB
+
+
+@pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.stem)
+def example(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def outcome(server, example):
+    return run(server, json.loads(example.read_text(encoding="utf-8")))
+
+
+def test_the_server_offers_each_example_with_its_thumbnail(server, example):
+    assert example.stem in server.get("/workflow_templates")[PACK]
+    thumbnail = server.get_bytes(f"/api/workflow_templates/{PACK}/{example.stem.replace(' ', '%20')}.jpg")
+    assert thumbnail[:3] == b"\xff\xd8\xff" and len(thumbnail) < 100_000
+
+
+def test_an_example_samples_to_the_end_and_guidance_acts_where_its_windows_say(outcome, example):
+    _, log = outcome
+    assert [int(steps) for steps in ACTED.findall(log)] == STEPS_THAT_ACT[example.stem]
+
+
+def test_its_saved_picture_is_finite_and_of_the_size_asked_for(outcome):
+    pictures, log = outcome
+    (saved,) = pictures["SaveImage"]
+    assert saved.shape == (128, 128, 3) and saved.std() > 1 and NOT_A_NUMBER not in log
+
+
+def test_what_it_previews_is_there(outcome, example):
+    """The plot of the sigma window; of the masks one tile for each step that acted."""
+    pictures, _ = outcome
+    previews = {kind: len(shown) for kind, shown in pictures.items() if kind != "SaveImage"}
+    wanted = {"Sigma window wired in": {"PreviewImage": 1}, "Mask preview": {"SAG mask preview": 2}}
+    assert previews == wanted.get(example.stem, {})
