@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from in_process import HERE, Garments
 from PIL import Image
 
@@ -71,8 +72,10 @@ def mask_preview(garments: Garments) -> np.ndarray:
     (model,) = garments.node(BASIC).patch(garments.model, **settings())
     latents = garments.sample(model, SEED, STEPS, CFG, [GARMENT])
     (tiles, _) = garments.node("SAG mask preview").show(model, {"samples": latents}, framed(latents))["result"]
-    above, below = (torch.cat([tiles[i] for i in pair], dim=1) for pair in (TILES[:2], TILES[2:]))
-    return torch.cat([above, below])[::2, ::2].numpy()
+    parted = F.pad(tiles, (0, 0, GAP, GAP, GAP, GAP))  # black between them
+    above, below = (torch.cat([parted[i] for i in pair], dim=1) for pair in (TILES[:2], TILES[2:]))
+    whole = torch.cat([above, below])
+    return whole.unflatten(1, (-1, 2)).unflatten(0, (-1, 2)).mean(dim=(1, 3)).numpy()  # at half its size
 
 
 def framed(latents: torch.Tensor) -> torch.Tensor:
