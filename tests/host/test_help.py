@@ -1,0 +1,72 @@
+"""The in-app help says what is there: every input with its range, and messages that the code has."""
+
+import re
+from pathlib import Path
+
+import pytest
+from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
+from said import ELLIPSIS, is_said, templates
+
+pytestmark = pytest.mark.host
+DOCS = Path(__file__).parents[2] / "web" / "docs"
+HOSTS_OWN = ("scheduler", "sampler_name")  # their choices are the host's
+QUOTES = [
+    (kind, quote)
+    for kind in NODES
+    for quote in re.findall(r"`([^`]+)`", (DOCS / f"{kind}.md").read_text(encoding="utf-8").split("## Messages")[1])
+    if " " in quote
+]
+
+
+def page(kind):
+    return (DOCS / f"{kind}.md").read_text(encoding="utf-8")
+
+
+def entry(name, spec):
+    """How an input's line begins: its name, then its default and range, or its choices."""
+    kind, *options = spec
+    if kind in ("FLOAT", "INT"):
+        (o,) = options
+        return f"- `{name}`: {o['default']:g}, from {o['min']:g} to {o['max']:g}. "
+    if isinstance(kind, list) and name not in HOSTS_OWN:
+        return f"- `{name}`: {', '.join(kind[:-1])} or {kind[-1]}. "
+    if kind == "STRING":
+        return f"- `{name}`: {options[0]['default']}. "
+    return f"- `{name}`"
+
+
+@pytest.fixture(scope="module")
+def known():
+    return templates()
+
+
+@pytest.mark.parametrize("kind", NODES)
+def test_the_help_lists_each_input_with_its_default_and_range_or_its_choices(kind):
+    inputs = {**NODES[kind].INPUT_TYPES()["required"], **NODES[kind].INPUT_TYPES().get("optional", {})}
+    lines = page(kind).split("## Inputs")[1].split("\n## ")[0].splitlines()
+    for name, spec in inputs.items():
+        assert any(line.startswith(entry(name, spec)) for line in lines), entry(name, spec)
+
+
+@pytest.mark.parametrize("kind", NODES)
+def test_the_help_shows_a_picture_and_links_to_nothing_that_the_page_cannot_resolve(kind):
+    """The page resolves relative pictures against the help's folder, and relative links against its own address."""
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page(kind))
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)]+)\)", page(kind))
+    assert pictures and all((DOCS / name).is_file() for name in pictures)
+    assert all(link.startswith("https://") for link in links)
+
+
+def test_every_picture_beside_the_help_is_shown_by_it():
+    shown = {name for kind in NODES for name in re.findall(r"\]\(([^)]+)\)", page(kind))}
+    assert {path.name for path in DOCS.iterdir() if path.suffix in (".png", ".jpg")} <= shown
+
+
+@pytest.mark.parametrize("kind, quote", QUOTES, ids=str)
+def test_a_message_quoted_in_the_help_is_one_of_the_codes(known, kind, quote):
+    assert any(is_said(before + quote, known) for before in ("", ": ", f"{ELLIPSIS}: "))  # the node's name stands there
+
+
+def test_a_message_that_the_code_does_not_have_would_be_found_out(known):
+    assert not is_said("… must be a lucky number, got …", known)
+    assert not is_said("the model is too heavy", known)
