@@ -6,8 +6,11 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -34,3 +37,14 @@ def start() -> None:
 def pack(module: str) -> ModuleType:
     """One of the pack's modules."""
     return importlib.import_module(f"{PACK}.{module}")
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """While it lasts, `owner` has another attribute of this name."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from in_process import pack
+from in_process import pack, replaced
 
 TOKEN = 4  # pixels along a token's side in the middle block of the study's models
 
@@ -35,14 +35,10 @@ def masking(kind: str) -> Iterator[None]:
         yield
         return
     hooks, change = pack("sag_hooks"), MASKS[kind]
-    shipped = hooks.AttentionBlend
 
-    class Changed(shipped):
+    class Changed(hooks.AttentionBlend):
         def above(self, threshold: float) -> torch.Tensor:
             return change(super().above(threshold))
 
-    hooks.AttentionBlend = Changed
-    try:
+    with replaced(hooks, "AttentionBlend", Changed):
         yield
-    finally:
-        hooks.AttentionBlend = shipped

@@ -8,14 +8,13 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
-from in_process import pack
+from in_process import pack, replaced
 from masking import masking
 from questions import Setting
 
@@ -53,10 +52,9 @@ def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Te
 @contextmanager
 def arithmetic(precision: str) -> Iterator[None]:
     """TensorFloat-32 for matrices and convolutions, where `precision` allows it."""
+    matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
     coarse = precision != "float32"
-    with ExitStack() as stack:
-        for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
-            stack.enter_context(mock.patch.object(backend, "allow_tf32", coarse))
+    with replaced(matrices, "allow_tf32", coarse), replaced(convolutions, "allow_tf32", coarse):
         yield
 
 
@@ -114,7 +112,7 @@ class Sampler:
             model = model.clone()
             model.set_model_sampler_post_cfg_function(measured)
         found, calls, started = [], 0.0, time.perf_counter()
-        batched = mock.patch.object(pack("sag_recorder"), "attention_received", attention_received)
+        batched = replaced(pack("sag_recorder"), "attention_received", attention_received)
         with torch.inference_mode(), masking(setting.masking), arithmetic(self.precision), batched:
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
