@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 MANY, FEW = 10_000, 2_000  # pictures a setting
+ARITHMETIC = "float16"  # of the UNet; what ComfyUI runs SD in. The models' weights are bf16 and lose nothing in it
 STEPS, CFG, SCALE = 20, 2.0, 1.0  # of the questions that vary something else
 SCALES = (1.0, 0.5, -0.5, 1.5, 0.25, 0.75)
 THIRD = 7  # steps of a sliding window: a third of 20, rounded up

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from classifier import Classifier, described, load, save, train
 from metrics import Moments, clipped, frechet, high_frequency, leave_out_means, precision_recall
-from questions import FEW, MANY, Setting, in_order
+from questions import ARITHMETIC, FEW, MANY, Setting, in_order
 from sampling import PRECISIONS, Sampled, Sampler
 
 DEMO = in_process.ROOT / "demo/model/fashion_unet.safetensors"
@@ -121,7 +121,10 @@ def sample_all(
         sampled = sampler.sample(setting, cfg)
         classes = sampler.classes[: setting.count] if setting.conditional else None
         figures = measure.figures(sampled.pictures, classes)
-        results.add(name, figures, **described_setting(setting, sampled), precision=precision, device=device)
+        # In other arithmetic than the study's, the same setting in the study's is what it is held against.
+        plain = setting.plain.name if name == setting.name else setting.name
+        results.add(name, figures, **described_setting(setting, sampled), plain=plain, arithmetic=precision,
+                    device=device)  # fmt: skip
         pace = max(pace, (time.perf_counter() - started) / work) if number else 0.0  # the first one warms up
         spent = f"{sampled.seconds:.1f} s and {time.perf_counter() - started - sampled.seconds:.1f} s"
         print(f"{number + 1}/{len(settings)} {name}: Fréchet {figures['frechet'][0]:.3f}, {spent}", flush=True)
@@ -129,13 +132,13 @@ def sample_all(
 
 
 def named(setting: Setting, precision: str) -> str:
-    """Settings in another precision than the study's own are kept apart."""
-    return setting.name if precision == "float16" else f"{setting.name}, {precision}"
+    """Settings in other arithmetic than the study's own are kept apart."""
+    return setting.name if precision == ARITHMETIC else f"{setting.name}, {precision}"
 
 
 def described_setting(setting: Setting, sampled: Sampled) -> dict[str, Any]:
     measured = {k: v for k, v in vars(sampled).items() if k != "pictures"}
-    return {**asdict(setting), "plain": setting.plain.name, **measured}
+    return {**asdict(setting), **measured}
 
 
 def arguments() -> argparse.Namespace:
@@ -147,7 +150,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--questions", default="", help="letters, in the order to sample them")
     parser.add_argument("--most", type=int, help="only the first so many settings of each question")
     parser.add_argument("--pictures", type=int, help="so many a setting, for a trial")
-    parser.add_argument("--precision", choices=list(PRECISIONS), default="float16")
+    parser.add_argument("--precision", choices=list(PRECISIONS), default=ARITHMETIC)
     parser.add_argument("--batch", type=int, default=2000)
     parser.add_argument("--budget-seconds", type=float, default=float("inf"))
     parser.add_argument("--classifier-steps", type=int, default=1500)

@@ -20,7 +20,6 @@ from questions import Setting
 
 SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
-# float16 is what ComfyUI runs SD in; the demo's weights are bf16 and lose nothing in it.
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
 SCORES_AT_ONCE = 2**28  # float32 attention scores, 1 GiB

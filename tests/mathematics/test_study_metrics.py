@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 import torch
 from metrics import (
-    GROUPS, Moments, clipped, corrected, frechet, groups_of, high_frequency, interval, leave_out_means,
-    precision_recall, radii,
-)  # fmt: skip
+    GROUPS,
+    Moments,
+    clipped,
+    corrected,
+    frechet,
+    groups_of,
+    high_frequency,
+    interval,
+    leave_out_means,
+    precision_recall,
+    radii,
+)
 from scipy.linalg import sqrtm
 
 
