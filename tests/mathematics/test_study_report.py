@@ -24,8 +24,8 @@ def line(setting, frechet, extra_calls, spread=0.01, **more):
     apart = np.linspace(-spread, spread, GROUPS)
     figures = {m: [0.5, *(0.5 + apart)] for m in METRICS} | {"frechet": [frechet, *(frechet + apart)]}
     own = {"name": setting.name, **asdict(setting), "plain": setting.plain.name, "extra_calls": extra_calls}
-    own["arithmetic"] = "float16"
-    return json.loads(json.dumps({**own, "effective_norm": 2.5, "effective_parallel": 2.25, "figures": figures, **more}))
+    own |= {"arithmetic": "float16", "effective_norm": 2.5, "effective_parallel": 2.25, "figures": figures}
+    return json.loads(json.dumps(own | more))
 
 
 @pytest.fixture(scope="module")
