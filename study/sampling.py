@@ -22,7 +22,6 @@ SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
-SCORES_AT_ONCE = 2**28  # float32 attention scores, 1 GiB
 
 
 @dataclass(frozen=True)
@@ -35,17 +34,6 @@ class Sampled:
     extra_calls: float  # of the UNet a picture, as the node counted them
     effective_norm: float | None  # cfg whose guidance has this norm; None at cfg 1
     effective_parallel: float | None  # cfg whose guidance has this part along CFG's own direction
-
-
-def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Tensor:
-    """The pack's function of this name for thousands of small latents: many samples at once, not one by one."""
-    batch, tokens, width = k.shape
-    found = []
-    for own_q, own_k in zip(*(t.split(max(1, SCORES_AT_ONCE // (heads * tokens**2))) for t in (q, k)), strict=True):
-        queries, keys = (t.float().unflatten(2, (heads, -1)).transpose(1, 2) for t in (own_q, own_k))
-        scores = queries @ keys.transpose(-2, -1) * (width // heads) ** -0.5  # [samples, heads, tokens, tokens]
-        found.append(scores.softmax(dim=-1).sum(dim=(1, 2)) / heads)
-    return torch.cat(found)
 
 
 @contextmanager
@@ -112,8 +100,7 @@ class Sampler:
             model = model.clone()
             model.set_model_sampler_post_cfg_function(measured)
         found, calls, started = [], 0.0, time.perf_counter()
-        batched = replaced(pack("sag_recorder"), "attention_received", attention_received)
-        with torch.inference_mode(), masking(setting.masking), arithmetic(self.precision), batched:
+        with torch.inference_mode(), masking(setting.masking), arithmetic(self.precision):
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
                 noise, measured.step = self.noise[own], 0

@@ -7,7 +7,7 @@ import torch
 from classifier import Classifier
 from questions import Setting, in_order
 from sample import DEMO, Measure, Results, sample_all
-from sampling import Sampled, Sampler, attention_received
+from sampling import Sampled, Sampler
 
 COUNT, STEPS = 3, 2
 LABELS = torch.arange(10).repeat(3)
@@ -22,13 +22,6 @@ def sampler():
 @pytest.fixture(scope="module")
 def guided(sampler):
     return sampler.sample(SAG, SAG.cfg)
-
-
-def test_many_samples_at_once_give_the_attention_of_the_pack():
-    from sag_delayed_activation.sag_core import attention_received as shipped
-
-    q, k = torch.randn(2, 5, 6, 8).unbind()
-    torch.testing.assert_close(attention_received(q, k, 2), shipped(q, k, 2))
 
 
 def test_pictures_do_not_depend_on_the_batch(sampler, guided):

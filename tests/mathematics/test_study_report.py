@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 from collect import collected
 from metrics import GROUPS
-from plots import plot
 from questions import Setting
-from report import FOLDER, TEMPLATE, TEXT, draw_all, read, rendered
 from tables import figure, label, table, with_costs
+from writing import FOLDER, TEMPLATE, TEXT, draw_all, read, rendered
 
 SAG = Setting("fashion", 1.0)
 MATCHED = Setting("fashion", cfg=0.0, cfg_like=SAG.name, cfg_by="norm")
@@ -72,7 +71,7 @@ def test_a_label_leaves_out_what_all_rows_share():
 
 
 def test_every_question_with_rows_is_drawn(results, tmp_path):
-    draw_all(results, tmp_path, plot)
+    draw_all(results, tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == [f"fashion_{letter}.png" for letter in "cdfg"]
 
 
