@@ -107,7 +107,7 @@ def sample_all(
     results: Results, sampler: Sampler, measure: Measure, settings: list[Setting], ends: float, precision: str
 ) -> None:
     """Every setting that is not there yet, until the next one would not be done by `ends`."""
-    pace = 0.0  # seconds for one evaluation of one picture, of the slowest setting so far
+    pace = 0.0  # seconds for one evaluation of one picture, of the last setting
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     for number, setting in enumerate(settings):
         name, cfg = named(setting, precision), results.cfg_of(setting)
@@ -125,7 +125,7 @@ def sample_all(
         plain = setting.plain.name if name == setting.name else setting.name
         results.add(name, figures, **described_setting(setting, sampled), plain=plain, arithmetic=precision,
                     device=device)  # fmt: skip
-        pace = max(pace, (time.perf_counter() - started) / work) if number else 0.0  # the first one warms up
+        pace = (time.perf_counter() - started) / work
         spent = f"{sampled.seconds:.1f} s and {time.perf_counter() - started - sampled.seconds:.1f} s"
         print(f"{number + 1}/{len(settings)} {name}: Fréchet {figures['frechet'][0]:.3f}, {spent}", flush=True)
     print("all settings of these questions are there", flush=True)

@@ -7,7 +7,7 @@ import torch
 from classifier import Classifier
 from questions import Setting, in_order
 from sample import DEMO, Measure, Results, sample_all
-from sampling import Sampled, Sampler
+from sampling import EffectiveScale, Sampled, Sampler
 
 COUNT, STEPS = 3, 2
 LABELS = torch.arange(10).repeat(3)
@@ -41,6 +41,13 @@ def test_the_node_acts_once_a_step_and_counts_it(sampler, guided):
 def test_plain_cfg_has_its_own_effective_scale(sampler):
     plain = sampler.sample(SAG.plain, 3.0)
     assert (plain.effective_norm, plain.effective_parallel) == pytest.approx((3.0, 3.0))
+
+
+def test_the_effective_scale_is_the_mean_over_steps_and_tells_what_is_parallel():
+    measured, zero, one = EffectiveScale(), torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.0])
+    for guided, cond in ((torch.tensor([3.0, 4.0]), one), (2 * one, 2 * one)):
+        measured({"denoised": guided, "cond_denoised": cond, "uncond_denoised": zero})
+    assert measured.scales() == ((5.0 + 1.0) / 2, (3.0 + 1.0) / 2)
 
 
 def test_at_cfg_1_and_without_classes_the_advanced_node_acts(sampler):

@@ -69,6 +69,11 @@ def test_precision_and_recall_are_those_of_their_definition_also_without_a_group
     assert recall[:2] == pytest.approx([brute_precision(real, sampled), brute_precision(real, others)])
 
 
+def test_pictures_that_are_left_out_cover_nothing():
+    groups = groups_of(80)
+    assert all((radius[groups == group] < 0).all() for group, radius in enumerate(radii(features(80, 3))[1:]))
+
+
 def test_the_third_neighbour_is_known_where_a_group_crowds_around_a_picture():
     crowd = features(400, 5)
     crowd[:20] = features(20, 6) * 1e-3  # the first group: nearer to one another than 16 others

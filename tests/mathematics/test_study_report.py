@@ -39,7 +39,8 @@ def test_a_row_shows_the_figure_its_interval_and_the_change_with_what_is_shared_
 
 
 def test_a_sentence_shows_what_the_table_shows(results):
-    assert rendered(f"{{{{{SAG.name}: frechet}}}}", results).endswith("1.200 ± 0.055")
+    assert figure(results, f"{SAG.name}: frechet") == "1.200 ± 0.055"
+    assert rendered(f"It is {{{{{SAG.name}: frechet}}}}.", results).endswith("\nIt is 1.200 ± 0.055.")
 
 
 def test_a_sentence_about_a_setting_that_was_not_sampled_is_refused(results):
