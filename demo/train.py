@@ -5,6 +5,7 @@
 
 Needs torch, safetensors and a GPU (minutes); the data are Debian's package dataset-fashion-mnist. The noise is the
 host's own schedule, the network predicts it (EPS), and 15 % of the labels are dropped for the negative prompt.
+The study's second model is trained the same way, with an .npz of other pictures as --data.
 """
 
 from __future__ import annotations
@@ -25,10 +26,22 @@ SEED = 2210
 DROPPED = 0.15
 
 
-def load_images(data: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """60,000 images [N, 1, 32, 32] from -1 (black) to 1 (white), and their classes [N]."""
-    pixels = np.frombuffer(gzip.open(data / "train-images-idx3-ubyte.gz").read(), np.uint8, offset=16)
-    labels = np.frombuffer(gzip.open(data / "train-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+IDX_FILES = {"train": "train", "test": "t10k"}
+
+
+def load_images(data: Path, split: str = "train") -> tuple[torch.Tensor, torch.Tensor]:
+    """Images [N, C, 32, 32] from -1 (black) to 1 (white), and their classes [N].
+
+    `data` is Fashion-MNIST's folder, its 28 x 28 pixels padded with black, or an .npz of uint8 {split}_images
+    [N, C, 32, 32] and {split}_labels.
+    """
+    if data.suffix == ".npz":
+        arrays = np.load(data)
+        pixels, labels = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("images", "labels"))
+        return pixels.float() / 127.5 - 1, labels.long()
+    stem = IDX_FILES[split]
+    pixels = np.frombuffer(gzip.open(data / f"{stem}-images-idx3-ubyte.gz").read(), np.uint8, offset=16)
+    labels = np.frombuffer(gzip.open(data / f"{stem}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
     images = torch.from_numpy(pixels.copy()).view(-1, 1, 28, 28).float() / 127.5 - 1
     return F.pad(images, [2] * 4, value=-1.0), torch.from_numpy(labels.copy()).long()
 
@@ -38,7 +51,7 @@ def denoising_loss(unet, table, schedule, images, labels) -> torch.Tensor:
     from sag_demo import architecture
 
     dropped = torch.rand(len(labels), device=labels.device) < DROPPED
-    labels = torch.where(dropped, architecture.NEGATIVE, labels)
+    labels = torch.where(dropped, table.num_embeddings - 1, labels)  # the last one is the negative
     context = table(labels).view(-1, architecture.TOKENS, architecture.CONTEXT_DIM)
     t = torch.randint(0, len(schedule), (len(images),), device=images.device)
     sigma, noise = schedule[t].view(-1, 1, 1, 1), torch.randn_like(images)
@@ -75,6 +88,7 @@ def main() -> None:
     parser.add_argument("--comfyui", required=True, type=Path)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--file", help="name of the weights in --out (default: the demo's)")
     parser.add_argument("--steps", type=int, default=3500)
     parser.add_argument("--batch", type=int, default=512)
     options = parser.parse_args()
@@ -87,21 +101,20 @@ def main() -> None:
 
     torch.manual_seed(SEED)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = architecture.build(device)
+    images, labels = (t.to(device) for t in load_images(options.data))
+    model = architecture.build(device, images.shape[1])
     unet, table = model.diffusion_model, torch.nn.Embedding(
-        architecture.NEGATIVE + 1, architecture.TOKENS * architecture.CONTEXT_DIM, device=device
+        int(labels.max()) + 2, architecture.TOKENS * architecture.CONTEXT_DIM, device=device
     )  # fmt: skip
     architecture.initialise(unet)
     print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.2f} million parameters", flush=True)
-    images, labels = (t.to(device) for t in load_images(options.data))
     schedule = model.model_sampling.sigmas.to(device)
     unet, table = train(unet, table, schedule, images, labels, options.steps, options.batch)
     weights = {f"{architecture.PREFIX}{n}": w for n, w in unet.state_dict().items()}
     weights[architecture.TABLE] = table.weight.detach()
     options.out.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {n: w.to(torch.bfloat16).contiguous().cpu() for n, w in weights.items()}, options.out / architecture.FILE
-    )
+    file = options.out / (options.file or architecture.FILE)
+    save_file({n: w.to(torch.bfloat16).contiguous().cpu() for n, w in weights.items()}, file)
 
 
 if __name__ == "__main__":

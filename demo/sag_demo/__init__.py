@@ -6,10 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import comfy.model_management
-import comfy.model_patcher
 import torch
-from safetensors.torch import load_file
 
 from . import architecture
 
@@ -28,13 +25,8 @@ class FashionModel:
         return {"required": {}}
 
     def load(self) -> tuple[Any, list, list]:
-        weights = {name: tensor.float() for name, tensor in load_file(WEIGHTS).items()}
-        table = weights.pop(architecture.TABLE).view(-1, architecture.TOKENS, architecture.CONTEXT_DIM)
-        model = architecture.build("cpu")
-        model.load_model_weights(weights, architecture.PREFIX)
-        device, offload = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
-        patcher = comfy.model_patcher.ModelPatcher(model, load_device=device, offload_device=offload)
-        return patcher, [[table[: architecture.NEGATIVE], {}]], [[table[architecture.NEGATIVE :], {}]]
+        model, table = architecture.load(WEIGHTS)
+        return model, [[table[: architecture.NEGATIVE], {}]], [[table[architecture.NEGATIVE :], {}]]
 
 
 class FashionLatent:

@@ -1,9 +1,15 @@
-"""The demo's model: a small class-conditional UNet of ComfyUI's own class, and its place in the host."""
+"""The demo's model: a small class-conditional UNet of ComfyUI's own class, and its place in the host.
+
+One channel and ten classes here; the study trains the same UNet with three channels on other pictures.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
-from comfy import latent_formats, model_base, supported_models_base
+from comfy import latent_formats, model_base, model_management, model_patcher, supported_models_base
+from safetensors.torch import load_file
 
 CLASSES = ("t-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 NEGATIVE = len(CLASSES)  # row of the embedding table that stands for "no class"
@@ -13,11 +19,13 @@ TABLE = "class_embedding.weight"  # (11, TOKENS * CONTEXT_DIM)
 FILE = "fashion_unet.safetensors"
 
 
-class GrayPixels(latent_formats.LatentFormat):
-    """A "latent" that is the gray image itself, 1 channel, black -1, white 1."""
+class Pixels(latent_formats.LatentFormat):
+    """A "latent" that is the image itself, -1 to 1: one channel of gray, or three of colour."""
 
-    latent_channels = 1
     scale_factor = 1.0
+
+    def __init__(self, channels: int = 1) -> None:
+        self.latent_channels = channels
 
 
 class FashionConfig(supported_models_base.BASE):
@@ -41,21 +49,33 @@ class FashionConfig(supported_models_base.BASE):
     }
     unet_extra_config = {"num_heads": -1, "num_head_channels": 32}
     sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012}
-    latent_format = GrayPixels
+    latent_format = Pixels
     supported_inference_dtypes = [torch.float32]
     memory_usage_factor = 1.0
 
 
-def config() -> FashionConfig:
+def config(channels: int = 1, dtype: torch.dtype = torch.float32) -> FashionConfig:
     """A fresh configuration; UNetModel empties the lists it is given, so they are copied."""
     made = FashionConfig(FashionConfig.unet_config)
     made.unet_config = {k: list(v) if isinstance(v, list) else v for k, v in made.unet_config.items()}
+    made.unet_config |= {"in_channels": channels, "out_channels": channels, "dtype": dtype}
+    made.latent_format = Pixels(channels)
     return made
 
 
-def build(device: str) -> model_base.BaseModel:
+def build(device: str, channels: int = 1, dtype: torch.dtype = torch.float32) -> model_base.BaseModel:
     """The host's model around the UNet, its weights not yet set."""
-    return model_base.BaseModel(config(), model_base.ModelType.EPS, device=device)
+    return model_base.BaseModel(config(channels, dtype), model_base.ModelType.EPS, device=device)
+
+
+def load(file: Path, dtype: torch.dtype = torch.float32) -> tuple[model_patcher.ModelPatcher, torch.Tensor]:
+    """The trained MODEL, and the prompts [classes + 1, TOKENS, CONTEXT_DIM], the last of which is the negative."""
+    weights = {name: tensor.float() for name, tensor in load_file(file).items()}
+    table = weights.pop(TABLE).view(-1, TOKENS, CONTEXT_DIM)
+    model = build("cpu", weights[f"{PREFIX}input_blocks.0.0.weight"].shape[1], dtype)
+    model.load_model_weights(weights, PREFIX)
+    device, offload = model_management.get_torch_device(), model_management.unet_offload_device()
+    return model_patcher.ModelPatcher(model, load_device=device, offload_device=offload), table
 
 
 def initialise(unet: torch.nn.Module) -> None:

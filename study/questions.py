@@ -1,0 +1,150 @@
+"""What the study asks: the settings of each question, the essential ones first.
+
+A setting is sampled once, however many questions it answers. Its name says all that differs from the plain model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+MANY, FEW = 10_000, 2_000  # pictures a setting
+ARITHMETIC = "float16"  # of the UNet; what ComfyUI runs SD in. The models' weights are bf16 and lose nothing in it
+STEPS, CFG, SCALE = 20, 2.0, 1.0  # of the questions that vary something else
+SCALES = (1.0, 0.5, -0.5, 1.5, 0.25, 0.75)
+THIRD = 7  # steps of a sliding window: a third of 20, rounded up
+EARLY, MIDDLE, LATE = (0, 7), (7, 14), (13, 20)
+BETWEEN = ((2, 9), (4, 11), (9, 16), (11, 18))  # the other sliding windows
+DELAYED = ((10, 20), (7, 20), (0, 13))  # longer ones
+INTERVAL = (5.42, 0.28)  # Kynkäänniemi et al., arXiv 2404.07724, found for CFG
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to sample; the defaults are the plain model at cfg 2."""
+
+    world: str
+    scale: float = 0.0
+    cfg: float = CFG
+    steps: int = STEPS
+    conditional: bool = True
+    active: tuple[int, int] | None = None  # steps that the window holds, from 0, the end not included; None: all
+    sigmas: tuple[float, float] | None = None  # or the window itself, sigma_start and sigma_end
+    blur_sigma: float = 2.0
+    threshold: float = 1.0
+    masking: str = "attention"
+    every: int = 1
+    fade: str = "none"
+    rescale: float = 0.0
+    rescale_mode: str = "full"
+    cfg_like: str = ""  # take cfg from the effective scale of the setting of this name,
+    cfg_by: str = ""  # measured by its norm or by its part parallel to CFG
+    count: int = FEW
+
+    @property
+    def name(self) -> str:
+        parts = [self.world, "unconditional" if not self.conditional else f"cfg {self.cfg:g}"]
+        if self.cfg_like:
+            parts[1] = f"cfg as {self.cfg_by} of ({self.cfg_like})"
+        parts.append(f"scale {self.scale:g}")
+        if self.active:
+            parts.append(f"steps {self.active[0]} to {self.active[1]}")
+        if self.sigmas:
+            parts.append(f"sigma {self.sigmas[0]:g} to {self.sigmas[1]:g}")
+        plain = Setting(self.world)
+        for field in ("blur_sigma", "threshold", "masking", "every", "fade", "rescale"):
+            if getattr(self, field) != getattr(plain, field):
+                parts.append(f"{field} {getattr(self, field)}")
+        if self.rescale:
+            parts.append(self.rescale_mode)
+        return ", ".join([*parts, f"{self.steps} steps", f"{self.count} pictures"])
+
+    @property
+    def plain(self) -> Setting:
+        """The same without guidance: what it is held against."""
+        return Setting(self.world, 0.0, self.cfg, self.steps, self.conditional, count=self.count)
+
+    @property
+    def evaluations(self) -> float:
+        """UNet evaluations a picture, about; for estimates of time."""
+        prompts = 2 if self.conditional and self.cfg != 1 else 1
+        share = (self.active[1] - self.active[0]) / self.steps if self.active else 1.0
+        return self.steps * (prompts + (share / self.every if self.scale else 0.0))
+
+
+def with_plain(settings: list[Setting]) -> list[Setting]:
+    """The settings, each after the plain one that it is held against."""
+    return list(dict.fromkeys(s for setting in settings for s in (setting.plain, setting)))
+
+
+def scales(world: str, cfgs: tuple[float, ...], unconditional: bool, count: int) -> list[Setting]:
+    """(a) The scale, at every cfg."""
+    bases = [Setting(world, cfg=cfg, count=count) for cfg in cfgs]
+    if unconditional:
+        bases.insert(2, Setting(world, cfg=1.0, conditional=False, count=count))
+    return with_plain([replace(base, scale=scale) for base in bases for scale in SCALES])
+
+
+def windows(world: str, cfgs: tuple[float, ...], count: int) -> list[Setting]:
+    """(b) The window: thirds first, then delays, then the windows between."""
+    asked = []
+    for cfg in cfgs:
+        always = Setting(world, SCALE, cfg, count=count)
+        asked += [always, *(replace(always, active=steps) for steps in (EARLY, MIDDLE, LATE, *DELAYED))]
+        asked += [replace(always, sigmas=INTERVAL), *(replace(always, active=steps) for steps in BETWEEN)]
+    return with_plain(asked)
+
+
+def blurs_and_thresholds(world: str) -> list[Setting]:
+    """(c) Width of the blur, and threshold of the mask."""
+    base = Setting(world, SCALE)
+    asked = [base, *(replace(base, blur_sigma=width) for width in (0.5, 1.0, 4.0, 10.0))]
+    return with_plain([*asked, *(replace(base, threshold=level) for level in (0.0, 0.5, 1.5, 2.0))])
+
+
+def masks(world: str) -> list[Setting]:
+    """(d) Where to blur, as in the ablation of the SAG paper."""
+    base = Setting(world, SCALE)
+    return with_plain([base, replace(base, threshold=0.0), *(replace(base, masking=m) for m in ("random", "inverse"))])
+
+
+def against_cfg(world: str, count: int) -> list[Setting]:
+    """(e) Plain CFG at the same cost (more steps) and at the same effective scale, or both."""
+    asked: list[Setting] = []
+    for scale in (SCALE, 0.5):
+        sag = Setting(world, scale, count=count)
+        asked += [Setting(world, count=count), sag, Setting(world, steps=STEPS * 3 // 2, count=count)]
+        same_norm = Setting(world, cfg=0.0, cfg_like=sag.name, cfg_by="norm", count=count)
+        asked += [same_norm, replace(same_norm, steps=STEPS * 3 // 2), replace(same_norm, cfg_by="parallel")]
+    return list(dict.fromkeys(asked))
+
+
+def step_counts(world: str) -> list[Setting]:
+    """(f) Few steps against many."""
+    return with_plain([Setting(world, SCALE, steps=steps) for steps in (8, 50, 6, 10, 20)])
+
+
+def advanced(world: str) -> list[Setting]:
+    """(g) every, fade, and rescale where contrast is high."""
+    base, fried = Setting(world, SCALE), Setting(world, 1.5, 3.0)
+    asked = [base, *(replace(base, every=n) for n in (2, 3, 4))]
+    asked += [replace(base, fade=fade) for fade in ("in", "out", "in and out")]
+    asked += [fried, replace(fried, rescale=1.0), replace(fried, rescale=0.5)]
+    return with_plain([*asked, replace(fried, rescale=1.0, rescale_mode="partial")])
+
+
+def questions(world: str) -> dict[str, list[Setting]]:
+    """Every question that is asked of a world, by its letter, its settings in order of importance."""
+    if world == "emoji":
+        return {"a": scales(world, (3.0, 1.5), False, FEW), "b": windows(world, (3.0,), FEW)}
+    return {
+        "a": scales(world, (2.0, 1.0, 1.5, 3.0), True, MANY), "b": windows(world, (2.0, 1.0), MANY),
+        "c": blurs_and_thresholds(world), "d": masks(world), "e": against_cfg(world, MANY),
+        "f": step_counts(world), "g": advanced(world),
+    }  # fmt: skip
+
+
+def in_order(world: str, letters: str, most: int | None = None) -> Iterator[Setting]:
+    """The settings to sample, each once; `most` cuts every question short."""
+    asked = questions(world)
+    yield from dict.fromkeys(s for letter in letters for s in asked[letter][:most])

@@ -1,0 +1,100 @@
+"""The study's sampling: through the host, with the node, and the same pictures whatever the batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from classifier import Classifier
+from questions import Setting, in_order
+from sample import DEMO, Measure, Results, sample_all
+from sampling import EffectiveScale, Sampled, Sampler
+
+COUNT, STEPS = 3, 2
+LABELS = torch.arange(10).repeat(3)
+SAG = Setting("fashion", scale=1.0, steps=STEPS, count=COUNT)
+
+
+@pytest.fixture(scope="module")
+def sampler():
+    return Sampler(DEMO, LABELS, COUNT, "float32", batch=COUNT)
+
+
+@pytest.fixture(scope="module")
+def guided(sampler):
+    return sampler.sample(SAG, SAG.cfg)
+
+
+def test_pictures_do_not_depend_on_the_batch(sampler, guided):
+    sampler.batch = 2
+    apart = sampler.sample(SAG, SAG.cfg)
+    sampler.batch = COUNT
+    torch.testing.assert_close(apart.pictures, guided.pictures, atol=1e-3, rtol=0)
+    assert apart.effective_norm == pytest.approx(guided.effective_norm, rel=1e-3)
+
+
+def test_the_node_acts_once_a_step_and_counts_it(sampler, guided):
+    plain = sampler.sample(SAG.plain, SAG.cfg)
+    assert (plain.extra_calls, guided.extra_calls) == (0, STEPS)
+    assert (plain.pictures - guided.pictures).abs().max() > 0.1
+
+
+def test_plain_cfg_has_its_own_effective_scale(sampler):
+    plain = sampler.sample(SAG.plain, 3.0)
+    assert (plain.effective_norm, plain.effective_parallel) == pytest.approx((3.0, 3.0))
+
+
+def test_the_effective_scale_is_the_mean_over_steps_and_tells_what_is_parallel():
+    measured, zero, one = EffectiveScale(), torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.0])
+    for guided, cond in ((torch.tensor([3.0, 4.0]), one), (2 * one, 2 * one)):
+        measured({"denoised": guided, "cond_denoised": cond, "uncond_denoised": zero})
+    assert measured.scales() == ((5.0 + 1.0) / 2, (3.0 + 1.0) / 2)
+
+
+def test_at_cfg_1_and_without_classes_the_advanced_node_acts(sampler):
+    alone = replace(SAG, cfg=1.0, conditional=False)
+    assert sampler.sample(alone, 1.0).extra_calls == STEPS
+
+
+@pytest.mark.parametrize("kind", ["random", "inverse"])
+def test_other_masks_change_the_picture_and_leave_the_pack_alone(sampler, guided, kind):
+    from sag_delayed_activation import sag_core, sag_hooks
+
+    other = sampler.sample(replace(SAG, masking=kind), SAG.cfg)
+    assert (other.pictures - guided.pictures).abs().max() > 0.05
+    assert sag_hooks.AttentionBlend is sag_core.AttentionBlend
+
+
+def test_a_window_of_one_step_acts_on_one_step(sampler):
+    assert sampler.sample(replace(SAG, active=(1, 2)), SAG.cfg).extra_calls == 1
+
+
+class Noise:
+    """Stands in for the sampler: noise at once, and what it was asked for."""
+
+    classes = torch.arange(20) % 10
+
+    def __init__(self):
+        self.asked = []
+
+    def sample(self, setting, cfg):
+        self.asked.append((setting.name, cfg))
+        return Sampled(torch.rand(20, 1, 32, 32), cfg, 0.1, 0.0, 2.5, 2.0)
+
+
+def test_what_was_sampled_is_not_sampled_again_and_a_matched_cfg_waits_for_its_measure(tmp_path):
+    measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32), LABELS)
+    sag = Setting("fashion", scale=1.0, count=20)
+    matched, noise = replace(sag, scale=0.0, cfg_like=sag.name, cfg_by="norm"), Noise()
+    for _ in range(2):
+        results = Results(tmp_path / "fashion.jsonl")
+        sample_all(results, noise, measure, [matched, sag, matched], float("inf"), "float16")
+    assert noise.asked == [(sag.name, 2.0), (matched.name, 2.5)]
+
+
+def test_every_setting_comes_after_the_one_it_is_held_against():
+    for world, letters in (("fashion", "abcdefg"), ("emoji", "ab")):
+        names = [s.name for s in in_order(world, letters)]
+        assert len(set(names)) == len(names)
+        for setting in in_order(world, letters):
+            before = setting.cfg_like or setting.plain.name
+            assert names.index(before) <= names.index(setting.name)

@@ -1,0 +1,97 @@
+"""The study's metrics, against independent references and known distributions."""
+
+import numpy as np
+import pytest
+import torch
+from metrics import (
+    GROUPS,
+    Moments,
+    clipped,
+    corrected,
+    frechet,
+    groups_of,
+    high_frequency,
+    interval,
+    leave_out_means,
+    precision_recall,
+    radii,
+)
+from scipy.linalg import sqrtm
+
+
+def features(count, seed, dim=6, spread=1.0, shift=0.0):
+    return torch.randn(count, dim, generator=torch.Generator().manual_seed(seed)) * spread + shift
+
+
+def test_frechet_distance_is_that_of_the_formula():
+    a, b = Moments.of(features(300, 0)), Moments.of(features(200, 1, spread=2.0, shift=0.5))
+    product = sqrtm(a.covariance.numpy() @ b.covariance.numpy()).real
+    wanted = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * np.trace(product)
+    assert frechet(a, b) == pytest.approx(wanted.item(), rel=1e-9)
+
+
+def test_moments_without_a_group_are_those_of_the_others():
+    x = features(207, 2)
+    left, others = Moments.leaving_out(x), Moments.of(x[groups_of(207) != 4])
+    torch.testing.assert_close(left.covariance[5], others.covariance)
+    torch.testing.assert_close(left.mean[5], others.mean)
+
+
+def test_means_without_a_group_are_those_of_the_others():
+    x = features(207, 2)[:, 0]
+    assert leave_out_means(x)[5] == pytest.approx(x[groups_of(207) != 4].double().mean().item(), rel=1e-9)
+
+
+def test_the_interval_holds_the_expected_distance_in_95_of_100_draws():
+    real = Moments(torch.zeros(6).double(), torch.eye(6).double())
+    draws = [frechet(Moments.leaving_out(features(300, seed, spread=1.2)), real) for seed in range(300)]
+    expected = np.mean([d[0] for d in draws])
+    held = np.mean([low <= expected <= high for low, high in map(interval, draws)])
+    assert 0.92 <= held <= 0.99
+
+
+def test_corrected_distance_of_one_distribution_to_itself_is_near_zero_and_the_plain_one_is_not():
+    real = Moments(torch.zeros(6).double(), torch.eye(6).double())
+    draws = [frechet(Moments.leaving_out(features(300, seed)), real) for seed in range(100)]
+    assert np.mean([d[0] for d in draws]) > 10 * abs(np.mean([corrected(d) for d in draws]))
+
+
+def brute_precision(sampled, real):
+    third = torch.cdist(real, real).sort(dim=1).values[:, 3]  # the first is the point itself
+    return (torch.cdist(sampled, real) <= third).any(dim=1).float().mean().item()
+
+
+def test_precision_and_recall_are_those_of_their_definition_also_without_a_group():
+    sampled, real = features(80, 3, spread=0.8), features(60, 4)
+    precision, recall = precision_recall(sampled, real)
+    others = sampled[groups_of(80) != 0]
+    assert precision[:2] == pytest.approx([brute_precision(sampled, real), brute_precision(others, real)])
+    assert recall[:2] == pytest.approx([brute_precision(real, sampled), brute_precision(real, others)])
+
+
+def test_pictures_that_are_left_out_cover_nothing():
+    groups = groups_of(80)
+    assert all((radius[groups == group] < 0).all() for group, radius in enumerate(radii(features(80, 3))[1:]))
+
+
+def test_the_third_neighbour_is_known_where_a_group_crowds_around_a_picture():
+    crowd = features(400, 5)
+    crowd[:20] = features(20, 6) * 1e-3  # the first group: nearer to one another than 16 others
+    wanted = torch.cdist(crowd[:1], crowd[20:]).sort().values[0, 2]
+    assert radii(crowd)[0, 0] < 0.1 * wanted
+    crowd[20] = 0.0  # of the second group, its neighbours all in the first
+    assert radii(crowd)[1, 20] == pytest.approx(torch.cdist(crowd[20:21], crowd[21:]).sort().values[0, 2].item())
+
+
+def test_high_frequency_is_that_of_the_finest_stripes_and_not_of_a_slope():
+    stripes = torch.tensor([1.0, -1.0]).repeat(16).expand(1, 1, 32, 32)
+    waves = (torch.arange(32) * (2 * torch.pi * 4 / 32)).cos().expand(1, 1, 32, 32)
+    assert high_frequency(torch.cat([stripes, waves])).tolist() == pytest.approx([1.0, 0.0], abs=1e-6)
+
+
+def test_clipped_counts_what_lies_beyond_black_and_white():
+    assert clipped(torch.tensor([[[[1.5, -1.5, 1.0, 0.0]]]])).tolist() == [0.5]
+
+
+def test_there_are_as_many_replicates_as_groups_and_one():
+    assert len(leave_out_means(torch.ones(40))) == GROUPS + 1

@@ -1,0 +1,87 @@
+"""The study's text says what its CSV says."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from collect import collected
+from metrics import GROUPS
+from questions import Setting
+from tables import figure, label, table, with_costs
+from writing import FOLDER, TEMPLATE, TEXT, draw_all, read, rendered
+
+SAG = Setting("fashion", 1.0)
+MATCHED = Setting("fashion", cfg=0.0, cfg_like=SAG.name, cfg_by="norm")
+METRICS = ("frechet", "precision", "recall", "accuracy", "high_frequency", "clipped")
+
+
+def line(setting, frechet, extra_calls, spread=0.01, **more):
+    """A line as study/sample.py writes it, its groups spread evenly."""
+    apart = np.linspace(-spread, spread, GROUPS)
+    figures = {m: [0.5, *(0.5 + apart)] for m in METRICS} | {"frechet": [frechet, *(frechet + apart)]}
+    own = {"name": setting.name, **asdict(setting), "plain": setting.plain.name, "extra_calls": extra_calls}
+    own |= {"arithmetic": "float16", "effective_norm": 2.5, "effective_parallel": 2.25, "figures": figures}
+    return json.loads(json.dumps(own | more))
+
+
+@pytest.fixture(scope="module")
+def results():
+    lines = [line(SAG.plain, 1.3, 0), line(SAG, 1.2, 20)]
+    return with_costs(collected({row["name"]: row for row in lines}))
+
+
+def test_a_row_shows_the_figure_its_interval_and_the_change_with_what_is_shared_gone(results):
+    shown = next(row for row in table(results, "fashion", "d").splitlines() if row.startswith("| cfg 2, scale 1 |"))
+    assert "| 60 | 1.200 ± 0.055 | -0.100 ± 0.000 | 50.0 ± 5.5 |" in shown
+
+
+def test_a_sentence_shows_what_the_table_shows(results):
+    assert figure(results, f"{SAG.name}: frechet") == "1.200 ± 0.055"
+    assert rendered(f"It is {{{{{SAG.name}: frechet}}}}.", results).endswith("\nIt is 1.200 ± 0.055.")
+
+
+def test_a_sentence_about_a_setting_that_was_not_sampled_is_refused(results):
+    with pytest.raises(KeyError, match="no setting named fashion, cfg 3"):
+        figure(results, "fashion, cfg 3: frechet")
+
+
+def test_a_question_without_rows_says_so(results):
+    assert table(results, "emoji", "a") == "Not sampled yet."
+
+
+def test_plain_cfg_at_a_matched_scale_is_held_against_the_node():
+    lines = {row["name"]: row for row in (line(SAG, 1.2, 20), line(MATCHED, 1.5, 0))}
+    row = collected(lines).set_index("name").loc[MATCHED.name]
+    assert (row["against"], row["frechet_difference"]) == (SAG.name, pytest.approx(0.3))
+
+
+def test_other_arithmetic_is_held_against_the_same_in_the_study_s_own():
+    other = line(SAG, 1.21, 20, name=f"{SAG.name}, float32", plain=SAG.name, arithmetic="float32")
+    lines = {row["name"]: row for row in (line(SAG.plain, 1.3, 0), line(SAG, 1.2, 20), other)}
+    shown = table(with_costs(collected(lines)), "fashion", "arithmetic").splitlines()
+    assert [row.split(" | ")[0] for row in shown[2:4]] == ["| cfg 2, scale 1", "| cfg 2, scale 1, float32"]
+    assert "| +0.010 ± 0.000 |" in shown[3]
+
+
+def test_a_label_leaves_out_what_all_rows_share():
+    assert label(SAG.name) == "cfg 2, scale 1"
+    assert label(MATCHED.name) == "cfg as norm of (cfg 2, scale 1)"
+
+
+def test_every_question_with_rows_is_drawn(results, tmp_path):
+    draw_all(results, tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"fashion_{letter}.png" for letter in "cdfg"]
+
+
+@pytest.mark.skipif(not (FOLDER / "results.csv").exists(), reason="the study was not sampled yet")
+def test_the_text_is_what_the_csv_gives():
+    assert TEXT.read_text() == rendered(TEMPLATE.read_text(), read(FOLDER / "results.csv"))
+
+
+def test_the_csv_keeps_every_digit_that_is_shown(results, tmp_path):
+    results.to_csv(tmp_path / "r.csv", index=False, float_format="%.6g")
+    again = read(Path(tmp_path / "r.csv"))
+    assert isinstance(again, pd.DataFrame) and table(again, "fashion", "d") == table(results, "fashion", "d")
