@@ -21,13 +21,14 @@ from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, degrade, fade_
 from .sag_layers import Layer
 from .sag_masks import STORE, MaskStore, PackedMask
 from .sag_recorder import AttentionRecorder, Conds, Evaluation, ExtraPass, Key, PassedOver
-from .sag_run import Guidance, Run, wrappers_exist
+from .sag_run import Guidance, Run, options_keep_wrappers, wrappers_exist
 
 POSITIVE_PLACE, NEGATIVE_PLACE = 0, 1  # in transformer_options["cond_or_uncond"], for most guiders
 AUTO, NEGATIVE, POSITIVE = "auto", "negative", "positive"
 BRANCHES = [AUTO, NEGATIVE, POSITIVE]
 FULL, PARTIAL = "full", "partial"
 RESCALE_MODES = [FULL, PARTIAL]
+SMALLEST_FADE = 1e-6  # below it the fade is 0: sigmas are float32, so a step at its very end may miss it by that much
 ADVANCED = "SAG delayed activation (advanced)"
 
 
@@ -107,9 +108,13 @@ class DelayedSAG:
         if wrappers_exist():
             from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 
-            # Not on the patcher: a wrapper there makes the host reload the model (clone_has_same_weights counts them).
             kind = WrappersMP.CALC_COND_BATCH
-            add_wrapper_with_key(kind, self.key, self.around_evaluation, options, is_model_options=True)
+            # On the patcher only where there is no other way: a wrapper there makes the host reload the model
+            # (clone_has_same_weights counts them).
+            if options_keep_wrappers():
+                add_wrapper_with_key(kind, self.key, self.around_evaluation, options, is_model_options=True)
+            else:
+                model.add_wrapper_with_key(kind, self.key, self.around_evaluation)
         model.set_model_sampler_post_cfg_function(self.guide)
         options[STORE] = MaskStore()
 
@@ -164,15 +169,16 @@ class DelayedSAG:
         if self.settings.fade == "none":
             return 1.0
         schedule = run.masks.schedule()
-        if schedule is None:  # a host before 0.3.11
+        if schedule is None:
             model_sampling = args["model"].model_sampling
             sampled = [float(model_sampling.sigma_max), float(model_sampling.sigma_min)]
+            run.counts.remark = "ComfyUI before 0.3.11 does not tell the schedule, so the fade spans the model's sigmas"
         else:
             sampled = [s for s in schedule if s > 0]
             if len({s for s in sampled if s in self.settings.window}) == 1:
                 return 1.0
         weight = fade_weight(self.settings.fade, sigma, self.settings.window, max(sampled), min(sampled))
-        if weight == 0:
+        if weight < SMALLEST_FADE:
             raise PassedOver("the fade is 0 there")
         return weight
 

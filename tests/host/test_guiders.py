@@ -10,7 +10,6 @@ from comfy_extras.nodes_custom_sampler import Guider_Basic, Guider_DualCFG
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample
 
-EasyCacheNode = pytest.importorskip("comfy_extras.nodes_easycache", reason="needs ComfyUI 0.3.52").EasyCacheNode
 pytestmark = pytest.mark.host
 
 
