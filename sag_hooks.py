@@ -134,7 +134,9 @@ class DelayedSAG:
             return executor(model, conds, x, sigma, model_options)
         evaluation = options[self.key] = Evaluation(HostCopy(sigma), x, sigma, conds)
         try:
-            return executor(model, conds, x, sigma, model_options)
+            predictions = executor(model, conds, x, sigma, model_options)
+            evaluation.predictions = list(predictions)  # of its own: pre-CFG functions may change the host's
+            return predictions
         finally:
             evaluation.open = False
 
@@ -190,6 +192,9 @@ class DelayedSAG:
             run.acted(sigma, held.mask, reused=True)
             return held
         place, mask = self.mask(subject, evaluation, args)
+        if evaluation is not None and evaluation.predictions:
+            # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
+            subject = subject._replace(x0=evaluation.predictions[place])
         difference, calls = self.evaluate_degraded(subject, place, mask, args)
         computed = Guidance(difference, PackedMask(mask))
         if self.settings.every > 1:
@@ -222,13 +227,13 @@ class DelayedSAG:
         x = args["input"]
         if min(x.shape[-2:]) < SMALLEST_SIDE:
             raise PassedOver(f"a latent of {x.shape[-2]}x{x.shape[-1]} is too small to blur")
-        if evaluation is None or not evaluation.covers(x):
+        if evaluation is None:
+            raise PassedOver("the prompts were evaluated in a way that is hidden from this node")
+        if not evaluation.covers(x):
             raise PassedOver("the host evaluated the latent in parts (context windows)")
         if not evaluation.calls:
             raise PassedOver(self.why_nothing_was_recorded(args["model_options"]))
-        place = evaluation.place_of(subject.prompts, subject.others) if wrappers_exist() else subject.usual_place
-        if place is None:
-            raise PassedOver(f"the UNet did not run the {subject.role} prompt")
+        place = self.place(subject, evaluation)
         chunks, blend, seen = evaluation.chunks(), AttentionBlend(x), set()
         for part in subject.parts:
             height, width = part.weight.shape[-2:]
@@ -244,6 +249,18 @@ class DelayedSAG:
         if not seen:
             raise PassedOver(f"the {subject.role} prompt has no weight at this sigma")
         return place, blend.above(self.settings.threshold)
+
+    def place(self, subject: Subject, evaluation: Evaluation) -> int:
+        """Where the subject's prompts stood among those that were evaluated."""
+        if wrappers_exist():
+            place = evaluation.place_of(subject.prompts, subject.others)
+            if place is None:
+                raise PassedOver(f"the UNet did not run the {subject.role} prompt")
+            return place
+        if any(key.place > NEGATIVE_PLACE for key in evaluation.chunks()):
+            which = f"which of a guider's three prompts is the {subject.role}"
+            raise PassedOver(f"ComfyUI before 0.3.7 does not say {which}")
+        return subject.usual_place
 
     def evaluate_degraded(
         self, subject: Subject, place: int, mask: torch.Tensor, args: dict[str, Any]

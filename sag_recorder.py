@@ -92,6 +92,7 @@ class Evaluation:
         """
         self.level, self.x, self.sigma, self.conds = level, x, sigma, conds or []
         self.calls: list[Call] = []
+        self.predictions: list[torch.Tensor] = []  # by place, [B, C, h, w] each
         self.open = True
 
     @classmethod
@@ -112,6 +113,7 @@ class Evaluation:
     def close(self) -> None:
         self.open = False
         self.calls.clear()
+        self.predictions.clear()
 
     def includes(self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None]) -> bool:
         """Whether this call of the UNet is another node's, made inside this evaluation, rather than the next one.

@@ -8,6 +8,7 @@ import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic, Guider_DualCFG
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
+from hosts import before_0_3_7, has_caches, has_calc_cond_batch_function, perpneg_guides, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample
 
 pytestmark = pytest.mark.host
@@ -40,12 +41,23 @@ def basic(model):
     return guider
 
 
-@pytest.mark.parametrize("guider, place", [(dual, 0), (perpneg, 1)])
+THREE_PROMPTS = [pytest.param(dual, 0, id="dual"), pytest.param(perpneg, 1, id="perpneg", marks=perpneg_guides)]
+
+
+@since_0_3_7
+@pytest.mark.parametrize("guider, place", THREE_PROMPTS)
 def test_it_acts_in_the_place_of_each_guiders_negative(sag, model, guider, place):
     plain = guided(guider(model))
     with Calls(model) as calls:
         assert distance(guided(guider(sag(model))), plain) > 1e-2
     assert calls.count([place]) == 4
+
+
+@before_0_3_7
+@pytest.mark.parametrize("guider, place", THREE_PROMPTS)
+def test_where_the_host_does_not_tell_prompts_apart_three_are_left_alone_and_said(sag, model, lines, guider, place):
+    assert torch.equal(guided(guider(sag(model))), guided(guider(model)))
+    assert "does not say which of a guider's three prompts is the negative" in lines()[0][1]
 
 
 def first_guidance(sag, model, run):
@@ -64,6 +76,7 @@ def first_guidance(sag, model, run):
     return seen[1] - seen[0]
 
 
+@since_0_3_7
 def test_dual_cfg_reads_the_map_of_its_own_negative(sag, model):
     """The guidance depends on the negative alone, and so is the same under another guider with that negative."""
     expected = first_guidance(sag, model, lambda m: sample(m, steps=1))
@@ -120,9 +133,12 @@ def test_a_latent_too_small_to_blur_comes_back_untouched(sag, model, lines):
 
 
 def cached(model):
+    from comfy_extras.nodes_easycache import EasyCacheNode
+
     return EasyCacheNode.execute(model, 0.3, 0.1, 0.95, False).args[0]
 
 
+@has_caches
 def test_easycache_skips_as_many_steps_with_it_as_without(sag, model, caplog):
     caplog.set_level(logging.INFO)
     sample(cached(model), steps=12)
@@ -134,6 +150,7 @@ def test_easycache_skips_as_many_steps_with_it_as_without(sag, model, caplog):
     assert 0 < number < 12 and calls.count([1]) == 12 - number  # no extra call where the UNet was skipped
 
 
+@has_calc_cond_batch_function
 def test_a_negative_beyond_ordinary_cfg_is_found_by_its_uuid_when_lists_were_copied(sag, model):
     """A node that hands copies of the lists on, as some packs do, hides their identity but not the uuids."""
 
