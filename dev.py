@@ -9,7 +9,6 @@ folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import os
 import shutil
@@ -19,6 +18,8 @@ import sys
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -116,9 +117,8 @@ def test(python: str, host: Path, more: list[str]) -> None:
     run([python, "-m", "ruff", "check", str(ROOT)], "ruff")
     types(python)
     pytest(python, host, str(ROOT / "tests"), *more)
-    for name in [] if more else [OLDEST, MIDDLE]:
-        print(f"ComfyUI {name}", flush=True)
-        pytest(python, unpacked(name), str(ROOT / "tests/host"), "-m", "not newest")
+    if not more:
+        require_passed(on_hosts({name: (python, unpacked(name)) for name in (OLDEST, MIDDLE)}, []))
 
 
 def types(python: str) -> None:
@@ -141,18 +141,18 @@ def matrix(python: str, host: Path, more: list[str]) -> None:
     """The tests of the real host on each ComfyUI in HOSTS, and on yours. Without arguments it renews README's table."""
     wheels = {name: unpacked(name) for name in HOSTS}
     newest = environment(wheels[NEWEST])  # serves the old ones too
-    rows = [tested(newest, tree, name, more) for name, tree in wheels.items()]
+    hosts = {name: (newest, tree) for name, tree in wheels.items()}
     if "COMFYUI_PATH" in os.environ:
-        rows.append(tested(python, host, "COMFYUI_PATH", more))
+        hosts["COMFYUI_PATH"] = (python, host)
+    rows = on_hosts(hosts, more)
     table = ["| ComfyUI | passed | failed | skipped, and why |", "|---|---|---|---|", *(row.markdown() for row in rows)]
     print("\n".join(table))
     if not more and "COMFYUI_PATH" not in os.environ:
         readme = ROOT / "README.md"
         before, rest = readme.read_text().split(TABLE_BEGINS)
         after = rest.split(TABLE_ENDS)[1]
-        readme.write_text(f"{before}{TABLE_BEGINS}\n" + "\n".join(table) + f"\n{TABLE_ENDS}{after}")
-    if failed := [row.host for row in rows if row.failed or not row.passed]:
-        raise Problem(f"Tests failed on ComfyUI {', '.join(failed)} (see above).")
+        readme.write_text("\n".join([before + TABLE_BEGINS, *table, TABLE_ENDS + after]))
+    require_passed(rows)
 
 
 class Tested(NamedTuple):
@@ -168,22 +168,38 @@ class Tested(NamedTuple):
         return f"| {self.host} | {self.passed} | {self.failed} | {reasons or 'none'} |"
 
 
-def tested(python: str, tree: Path, name: str, more: list[str]) -> Tested:
-    print(f"ComfyUI {name}", flush=True)
+def on_hosts(hosts: dict[str, tuple[str, Path]], more: list[str]) -> list[Tested]:
+    """The tests of the real host on each of `hosts` (Python and folder by name), two at a time: each takes one core."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda name: tested(name, *hosts[name], more), hosts))
+
+
+def tested(name: str, python: str, tree: Path, more: list[str]) -> Tested:
     tiers = [str(ROOT / tier) for tier in HOST_TIER if (ROOT / tier).is_dir()]
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
-        with contextlib.suppress(Problem):  # the table says it
-            pytest(python, tree, *tiers, f"--junitxml={report}", *more)
+        done = pytest_on(python, tree, [*tiers, f"--junitxml={report}", *more], capture_output=True, text=True)
+        print(f"ComfyUI {name}\n{done.stdout}{done.stderr}", flush=True)
         cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
     skipped = Counter(case.find("skipped").get("message") for case in cases if case.find("skipped") is not None)
     failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
     return Tested(name, len(cases) - failed - skipped.total(), failed, skipped)
 
 
+def require_passed(rows: list[Tested]) -> None:
+    if failed := [row.host for row in rows if row.failed or not row.passed]:
+        raise Problem(f"Tests failed on ComfyUI {', '.join(failed)} (see above).")
+
+
 def pytest(python: str, host: Path, *arguments: str) -> None:
+    if pytest_on(python, host, arguments).returncode:
+        raise Problem("pytest failed (see above).")
+
+
+def pytest_on(python: str, host: Path, arguments: Sequence[str], **options) -> subprocess.CompletedProcess:
     settings = {**os.environ, "COMFYUI_PATH": str(host), "PYTHONDONTWRITEBYTECODE": "1"}
-    run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), *arguments], "pytest", env=settings, cwd=ROOT)
+    command = [python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), *arguments]
+    return subprocess.run(command, env=settings, cwd=ROOT, **options)
 
 
 def pythons(python: str, host: Path, more: list[str]) -> None:

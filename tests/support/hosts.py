@@ -28,10 +28,10 @@ SAYS_TOKEN_GRID = "activations_shape" in source_of("comfy.ldm.modules.attention"
 since_0_3_28 = only(SAYS_TOKEN_GRID, "needs ComfyUI 0.3.28: activations_shape")
 
 KNOWS_FLOW = "FLOW = " in source_of("comfy.model_base")
-knows_flow = only(KNOWS_FLOW, "needs a ComfyUI after May 2024: flow matching")
+knows_flow = only(KNOWS_FLOW, "needs ComfyUI of summer 2024: flow matching")
 UNET = "comfy.ldm.modules.diffusionmodules.openaimodel"
 KNOWS_PRECISION = "attn_precision" in source_of(UNET)
-knows_attn_precision = only(KNOWS_PRECISION, "needs a ComfyUI after May 2024: attn_precision")
+knows_attn_precision = only(KNOWS_PRECISION, "needs ComfyUI of summer 2024: attn_precision")
 
 has_pre_cfg = only("sampler_pre_cfg_function" in source_of("comfy.samplers"), "needs ComfyUI 0.0.1: pre-CFG functions")
 has_calc_cond_batch_function = only(
@@ -44,7 +44,7 @@ has_attention_override = only(
 )
 perpneg_guides = only(
     "sampler_post_cfg_function" in source_of("comfy_extras.nodes_perpneg"),
-    "needs a ComfyUI after May 2024: post-CFG functions under PerpNeg",
+    "needs ComfyUI of summer 2024: post-CFG functions under PerpNeg",
 )
 has_nested_dual_cfg = only(
     "nested" in source_of("comfy_extras.nodes_custom_sampler"), "needs ComfyUI 0.3.45: nested dual CFG"

@@ -19,7 +19,7 @@ class Call(NamedTuple):
 
     name: str
     positional: int
-    keywords: frozenset[str]
+    keywords: tuple[str, ...]
     starred: bool  # it is given more, unpacked from a sequence
 
 
@@ -96,7 +96,7 @@ def calls() -> set[Call]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and (name := chain(node.func, roots)):
                 starred = any(isinstance(argument, ast.Starred) for argument in node.args)
-                words = frozenset(k.arg for k in node.keywords if k.arg)
+                words = tuple(sorted(k.arg for k in node.keywords if k.arg))
                 found.add(Call(name, len(node.args) - starred, words, starred))
     return found
 
