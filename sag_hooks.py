@@ -21,13 +21,14 @@ from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, degrade, fade_
 from .sag_layers import Layer
 from .sag_masks import STORE, MaskStore, PackedMask
 from .sag_recorder import AttentionRecorder, Conds, Evaluation, ExtraPass, Key, PassedOver
-from .sag_run import Guidance, Run, wrappers_exist
+from .sag_run import Guidance, Run, options_keep_wrappers, wrappers_exist
 
 POSITIVE_PLACE, NEGATIVE_PLACE = 0, 1  # in transformer_options["cond_or_uncond"], for most guiders
 AUTO, NEGATIVE, POSITIVE = "auto", "negative", "positive"
 BRANCHES = [AUTO, NEGATIVE, POSITIVE]
 FULL, PARTIAL = "full", "partial"
 RESCALE_MODES = [FULL, PARTIAL]
+SMALLEST_FADE = 1e-6  # below it the fade is 0: sigmas are float32, so a step at its very end may miss it by that much
 ADVANCED = "SAG delayed activation (advanced)"
 
 
@@ -107,9 +108,13 @@ class DelayedSAG:
         if wrappers_exist():
             from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 
-            # Not on the patcher: a wrapper there makes the host reload the model (clone_has_same_weights counts them).
             kind = WrappersMP.CALC_COND_BATCH
-            add_wrapper_with_key(kind, self.key, self.around_evaluation, options, is_model_options=True)
+            # On the patcher only where there is no other way: a wrapper there makes the host reload the model
+            # (clone_has_same_weights counts them).
+            if options_keep_wrappers():
+                add_wrapper_with_key(kind, self.key, self.around_evaluation, options, is_model_options=True)
+            else:
+                model.add_wrapper_with_key(kind, self.key, self.around_evaluation)
         model.set_model_sampler_post_cfg_function(self.guide)
         options[STORE] = MaskStore()
 
@@ -129,7 +134,9 @@ class DelayedSAG:
             return executor(model, conds, x, sigma, model_options)
         evaluation = options[self.key] = Evaluation(HostCopy(sigma), x, sigma, conds, self.place_asked_for(conds))
         try:
-            return executor(model, conds, x, sigma, model_options)
+            predictions = executor(model, conds, x, sigma, model_options)
+            evaluation.predictions = list(predictions)  # of its own: pre-CFG functions may change the host's
+            return predictions
         finally:
             evaluation.open = False
 
@@ -169,15 +176,16 @@ class DelayedSAG:
         if self.settings.fade == "none":
             return 1.0
         schedule = run.masks.schedule()
-        if schedule is None:  # a host before 0.3.11
+        if schedule is None:
             model_sampling = args["model"].model_sampling
             sampled = [float(model_sampling.sigma_max), float(model_sampling.sigma_min)]
+            run.counts.remark = "ComfyUI before 0.3.11 does not tell the schedule, so the fade spans the model's sigmas"
         else:
             sampled = [s for s in schedule if s > 0]
             if len({s for s in sampled if s in self.settings.window}) == 1:
                 return 1.0
         weight = fade_weight(self.settings.fade, sigma, self.settings.window, max(sampled), min(sampled))
-        if weight == 0:
+        if weight < SMALLEST_FADE:
             raise PassedOver("the fade is 0 there")
         return weight
 
@@ -189,6 +197,9 @@ class DelayedSAG:
             run.acted(sigma, held.mask, reused=True)
             return held
         place, mask = self.mask(subject, evaluation, args)
+        if evaluation is not None and evaluation.predictions:
+            # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
+            subject = subject._replace(x0=evaluation.predictions[place])
         difference, calls = self.evaluate_degraded(subject, place, mask, args)
         computed = Guidance(difference, PackedMask(mask))
         if self.settings.every > 1:
@@ -221,13 +232,13 @@ class DelayedSAG:
         x = args["input"]
         if min(x.shape[-2:]) < SMALLEST_SIDE:
             raise PassedOver(f"a latent of {x.shape[-2]}x{x.shape[-1]} is too small to blur")
-        if evaluation is None or not evaluation.covers(x):
+        if evaluation is None:
+            raise PassedOver("the prompts were evaluated in a way that is hidden from this node")
+        if not evaluation.covers(x):
             raise PassedOver("the host evaluated the latent in parts (context windows)")
         if not evaluation.calls:
             raise PassedOver(self.why_nothing_was_recorded(args["model_options"]))
-        place = evaluation.place_of(subject.prompts, subject.others) if wrappers_exist() else subject.usual_place
-        if place is None:
-            raise PassedOver(f"the UNet did not run the {subject.role} prompt")
+        place = self.place(subject, evaluation)
         chunks, blend, seen = evaluation.chunks(), AttentionBlend(x), set()
         for part in subject.parts:
             height, width = part.weight.shape[-2:]
@@ -243,6 +254,18 @@ class DelayedSAG:
         if not seen:
             raise PassedOver(f"the {subject.role} prompt has no weight at this sigma")
         return place, blend.above(self.settings.threshold)
+
+    def place(self, subject: Subject, evaluation: Evaluation) -> int:
+        """Where the subject's prompts stood among those that were evaluated."""
+        if wrappers_exist():
+            place = evaluation.place_of(subject.prompts, subject.others)
+            if place is None:
+                raise PassedOver(f"the UNet did not run the {subject.role} prompt")
+            return place
+        if any(key.place > NEGATIVE_PLACE for key in evaluation.chunks()):
+            which = f"which of a guider's three prompts is the {subject.role}"
+            raise PassedOver(f"ComfyUI before 0.3.7 does not say {which}")
+        return subject.usual_place
 
     def evaluate_degraded(
         self, subject: Subject, place: int, mask: torch.Tensor, args: dict[str, Any]

@@ -110,6 +110,7 @@ class Evaluation:
         """
         self.level, self.x, self.sigma, self.conds, self.only = level, x, sigma, conds or [], only
         self.calls: list[Call] = []
+        self.predictions: list[torch.Tensor] = []  # by place, [B, C, h, w] each
         self.open = True
 
     @classmethod
@@ -130,6 +131,7 @@ class Evaluation:
     def close(self) -> None:
         self.open = False
         self.calls.clear()
+        self.predictions.clear()
 
     def includes(self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None]) -> bool:
         """Whether this call of the UNet is another node's, made inside this evaluation, rather than the next one.

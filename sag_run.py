@@ -26,6 +26,15 @@ def wrappers_exist() -> bool:
     return importlib.util.find_spec("comfy.patcher_extension") is not None
 
 
+@functools.cache
+def options_keep_wrappers() -> bool:
+    """Whether a run of the host, 0.3.51 or newer, keeps the wrappers that stand in `model_options`.
+
+    From 0.3.7 on, a run replaced them by the ModelPatcher's own. The change came with context windows.
+    """
+    return importlib.util.find_spec("comfy.context_windows") is not None
+
+
 @dataclass
 class RunCounts:
     """What one node did in one run, for the line in the log."""
@@ -35,6 +44,7 @@ class RunCounts:
     acted: list[float] = field(default_factory=list)
     extra_calls: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
+    remark: str = ""  # what this host cannot do as newer ones do
 
     def log(self) -> None:
         """One line: what was done, or a warning that says why nothing was."""
@@ -55,6 +65,8 @@ class RunCounts:
         if self.passed_over:
             reasons = "; ".join(f"{n} because {why}" for why, n in self.passed_over.most_common())
             line += f"; passed over {self.passed_over.total()} in the window: {reasons}"
+        if self.remark:
+            line += f"; {self.remark}"
         return line
 
 

@@ -10,6 +10,10 @@ if os.environ.get("COMFYUI_PATH"):
     import comfy.cli_args
 
     comfy.cli_args.args.cpu = True
+    comfy.cli_args.args.use_pytorch_cross_attention = True  # as on most GPUs; on the CPU the host's own is slow
+    import torch
+
+    torch.set_num_threads(1)  # the models are tiny: handing their work to other threads takes longer than doing it
 
 
 def pytest_ignore_collect(collection_path):

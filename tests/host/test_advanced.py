@@ -7,6 +7,7 @@ import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic
 from dense_reference import DenseSAG
+from hosts import before_0_3_11, since_0_3_11
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
 from sag_delayed_activation.sag_layers import find_layer, layers_of
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample, tiny_model
@@ -213,10 +214,17 @@ def test_the_fade_is_measured_on_the_window_and_not_on_the_run(model):
     assert (faded[2].norm() / faded[1].norm()).item() == pytest.approx(ratio, abs=2e-3)
 
 
+@since_0_3_11
 @pytest.mark.parametrize("fade", ["in", "out", "in and out"])
 def test_a_single_step_in_the_window_has_the_full_scale(model, fade):
     window = {"sigma_start": 1.0, "sigma_end": 0.5}
     assert torch.equal(sample(advanced(model, fade=fade, **window)), sample(advanced(model, **window)))
+
+
+@before_0_3_11
+def test_where_the_host_does_not_tell_the_schedule_the_log_says_what_the_fade_spans(model, lines):
+    sample(advanced(model, fade="out"))
+    assert lines()[0].endswith("does not tell the schedule, so the fade spans the model's sigmas")
 
 
 # rescale

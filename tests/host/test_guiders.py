@@ -8,9 +8,9 @@ import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic, Guider_DualCFG
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
-from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample
+from hosts import before_0_3_7, has_caches, has_calc_cond_batch_function, perpneg_guides, since_0_3_7
+from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, first_guidance, guided, prompt, sample
 
-EasyCacheNode = pytest.importorskip("comfy_extras.nodes_easycache", reason="needs ComfyUI 0.3.52").EasyCacheNode
 pytestmark = pytest.mark.host
 
 
@@ -41,7 +41,11 @@ def basic(model):
     return guider
 
 
-@pytest.mark.parametrize("guider, place", [(dual, 0), (perpneg, 1)])
+THREE_PROMPTS = [pytest.param(dual, 0, id="dual"), pytest.param(perpneg, 1, id="perpneg", marks=perpneg_guides)]
+
+
+@since_0_3_7
+@pytest.mark.parametrize("guider, place", THREE_PROMPTS)
 def test_it_acts_in_the_place_of_each_guiders_negative(sag, model, guider, place):
     plain = guided(guider(model))
     with Calls(model) as calls:
@@ -49,27 +53,19 @@ def test_it_acts_in_the_place_of_each_guiders_negative(sag, model, guider, place
     assert calls.count([place]) == 4
 
 
-def first_guidance(sag, model, run):
-    """What the node adds to `denoised` in the first evaluation of a run."""
-    seen = []
-
-    def note(args):
-        seen.append(args["denoised"])
-        return args["denoised"]
-
-    before = model.clone()
-    before.set_model_sampler_post_cfg_function(note)
-    patched = sag(before)
-    patched.set_model_sampler_post_cfg_function(note)
-    run(patched)
-    return seen[1] - seen[0]
+@before_0_3_7
+@pytest.mark.parametrize("guider, place", THREE_PROMPTS)
+def test_where_the_host_does_not_tell_prompts_apart_three_are_left_alone_and_said(sag, model, lines, guider, place):
+    assert torch.equal(guided(guider(sag(model))), guided(guider(model)))
+    assert "does not say which of a guider's three prompts is the negative" in lines()[0][1]
 
 
+@since_0_3_7
 def test_dual_cfg_reads_the_map_of_its_own_negative(sag, model):
     """The guidance depends on the negative alone, and so is the same under another guider with that negative."""
-    expected = first_guidance(sag, model, lambda m: sample(m, steps=1))
+    expected = first_guidance(model, sag, lambda m: sample(m, steps=1))
     assert expected.norm() > 0
-    assert distance(first_guidance(sag, model, lambda m: guided(dual(m), steps=1)), expected) < 1e-4
+    assert distance(first_guidance(model, sag, lambda m: guided(dual(m), steps=1)), expected) < 1e-4
 
 
 @pytest.mark.parametrize("run", [lambda m: sample(m, cfg=1.0), lambda m: guided(basic(m))], ids=["cfg 1", "basic"])
@@ -120,21 +116,26 @@ def test_a_latent_too_small_to_blur_comes_back_untouched(sag, model, lines):
     assert "4x16 is too small to blur" in lines()[0][1]
 
 
-def cached(model):
-    return EasyCacheNode.execute(model, 0.3, 0.1, 0.95, False).args[0]
+def cached(model, name):
+    from comfy_extras import nodes_easycache
+
+    return getattr(nodes_easycache, f"{name}Node").execute(model, 0.3, 0.1, 0.95, False).args[0]
 
 
-def test_easycache_skips_as_many_steps_with_it_as_without(sag, model, caplog):
+@has_caches
+@pytest.mark.parametrize("name", ["EasyCache", "LazyCache"])
+def test_the_hosts_caches_skip_as_many_steps_with_it_as_without(sag, model, caplog, name):
     caplog.set_level(logging.INFO)
-    sample(cached(model), steps=12)
+    sample(cached(model, name), steps=12)
     with Calls(model) as calls:
-        sample(cached(sag(model, scale=1e-6)), steps=12)
-    skipped = [r.getMessage() for r in caplog.records if "EasyCache - skipped" in r.getMessage()]
+        sample(cached(sag(model, scale=1e-6), name), steps=12)
+    skipped = [r.getMessage() for r in caplog.records if f"{name} - skipped" in r.getMessage()]
     assert skipped[0] == skipped[1]
     number = int(re.search(r"skipped (\d+)/12", skipped[0])[1])
     assert 0 < number < 12 and calls.count([1]) == 12 - number  # no extra call where the UNet was skipped
 
 
+@has_calc_cond_batch_function
 def test_a_negative_beyond_ordinary_cfg_is_found_by_its_uuid_when_lists_were_copied(sag, model):
     """A node that hands copies of the lists on, as some packs do, hides their identity but not the uuids."""
 

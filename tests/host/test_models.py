@@ -52,22 +52,6 @@ def test_bfloat16_acts_and_stays_close_to_float32(sag):
     assert torch.isfinite(latent).all() and distance(latent, plain) > 1e-2
 
 
-def test_a_patch_that_switches_by_place_gives_the_extra_call_the_negatives_embedding(sag, model):
-    """The shape of IPAdapter's hook: another embedding for each place, by cond_or_uncond."""
-    given = []
-
-    def switch(q, k, v, extra_options):
-        given.append(tuple(extra_options["cond_or_uncond"]))
-        rows = q.shape[0] // len(given[-1])
-        strength = torch.tensor([(1.0, 3.0)[place] for place in given[-1]]).repeat_interleave(rows)
-        return q * strength.view(-1, 1, 1)
-
-    adapted = model.clone()
-    adapted.set_model_attn2_replace(switch, "middle", 0)
-    latent = sample(sag(adapted))
-    assert set(given) == {(1, 0), (1,)} and distance(latent, sample(adapted)) > 1e-3
-
-
 class CountingControl(comfy.controlnet.ControlBase):
     """A ControlNet's shape: adds a residual to the middle block, and notes the latents that it was asked about."""
 

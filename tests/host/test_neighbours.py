@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 from comfy_extras import nodes_freelunch, nodes_hypertile, nodes_model_downscale, nodes_pag, nodes_sag, nodes_tomesd
-from hosts import since_0_3_7, since_0_3_28
+from hosts import has_attention_override, since_0_3_28
 from tiny_unet import Calls, distance, sample
 
 pytestmark = pytest.mark.host
@@ -118,7 +118,7 @@ def test_patched_and_unpatched_do_not_reload_the_model(sag, model, caplog):
     assert not [r for r in caplog.records if "loaded completely" in r.getMessage()]
 
 
-@since_0_3_7
+@has_attention_override
 def test_the_hosts_attention_override_reaches_the_middle_block(sag, model):
     blocks = []
 

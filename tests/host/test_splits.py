@@ -3,13 +3,13 @@
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_DualCFG
+from hosts import has_context_windows, has_nested_dual_cfg, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample
 
 pytestmark = pytest.mark.host
-comfy_hooks = pytest.importorskip("comfy.hooks", reason="needs ComfyUI 0.3.7")
-windows = pytest.importorskip("comfy.context_windows", reason="needs ComfyUI 0.3.51")
 
 
+@has_nested_dual_cfg
 def test_it_acts_under_nested_dual_cfg(sag, model):
     def nested(patched):
         guider = Guider_DualCFG(patched)
@@ -20,7 +20,10 @@ def test_it_acts_under_nested_dual_cfg(sag, model):
     assert distance(nested(sag(model)), nested(model)) > 1e-2
 
 
+@since_0_3_7
 def test_it_acts_on_a_negative_with_weight_hooks(sag, model):
+    import comfy.hooks as comfy_hooks
+
     hook = comfy_hooks.WeightHook(strength_model=1.0)
     weight = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_v.weight"
     hook.weights, hook.need_weight_init = {weight: ("diff", (torch.ones(64, 16),))}, False
@@ -33,7 +36,10 @@ def test_it_acts_on_a_negative_with_weight_hooks(sag, model):
     assert calls == [[0], [1], [1]] * 4
 
 
+@has_context_windows
 def test_context_windows_over_space_are_left_alone_and_said(sag, model, caplog):
+    import comfy.context_windows as windows
+
     windowed = model.clone()
     schedule = windows.get_matching_context_schedule("standard_static")
     fuse = windows.get_matching_fuse_method("pyramid")

@@ -1,25 +1,53 @@
-"""What the host under test has. Older ones lack some of it; their tests are counted as skipped."""
+"""What the host under test has. Older ones lack some of it; their tests are counted as skipped, with the reason."""
 
 import importlib.util
 from pathlib import Path
 
 import pytest
 
-TELLS_PROMPTS_APART = importlib.util.find_spec("comfy.patcher_extension") is not None
-since_0_3_7 = pytest.mark.skipif(not TELLS_PROMPTS_APART, reason="needs ComfyUI 0.3.7: uuids, wrappers, copied options")
-before_0_3_7 = pytest.mark.skipif(TELLS_PROMPTS_APART, reason="is about ComfyUI before 0.3.7")
-
 
 def source_of(module: str) -> str:
-    return Path(importlib.util.find_spec(module).origin).read_text()
+    """The module's source; empty where the host has none."""
+    found = importlib.util.find_spec(module)
+    return Path(found.origin).read_text() if found else ""
 
+
+def only(where: bool, reason: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not where, reason=reason)
+
+
+TELLS_PROMPTS_APART = importlib.util.find_spec("comfy.patcher_extension") is not None
+since_0_3_7 = only(TELLS_PROMPTS_APART, "needs ComfyUI 0.3.7: uuids, wrappers, copied options")
+before_0_3_7 = only(not TELLS_PROMPTS_APART, "is about ComfyUI before 0.3.7")
+
+SAYS_SCHEDULE = '"sample_sigmas"' in source_of("comfy.samplers")
+since_0_3_11 = only(SAYS_SCHEDULE, "needs ComfyUI 0.3.11: sample_sigmas")
+before_0_3_11 = only(not SAYS_SCHEDULE, "is about ComfyUI before 0.3.11")
 
 SAYS_TOKEN_GRID = "activations_shape" in source_of("comfy.ldm.modules.attention")
-since_0_3_28 = pytest.mark.skipif(not SAYS_TOKEN_GRID, reason="needs ComfyUI 0.3.28: activations_shape")
+since_0_3_28 = only(SAYS_TOKEN_GRID, "needs ComfyUI 0.3.28: activations_shape")
 
 KNOWS_FLOW = "FLOW = " in source_of("comfy.model_base")
-knows_flow = pytest.mark.skipif(not KNOWS_FLOW, reason="needs a ComfyUI after May 2024: flow matching")
+knows_flow = only(KNOWS_FLOW, "needs ComfyUI of summer 2024: flow matching")
 UNET = "comfy.ldm.modules.diffusionmodules.openaimodel"
-knows_attn_precision = pytest.mark.skipif(
-    "attn_precision" not in source_of(UNET), reason="needs a ComfyUI after May 2024: attn_precision"
+KNOWS_PRECISION = "attn_precision" in source_of(UNET)
+knows_attn_precision = only(KNOWS_PRECISION, "needs ComfyUI of summer 2024: attn_precision")
+
+has_pre_cfg = only("sampler_pre_cfg_function" in source_of("comfy.samplers"), "needs ComfyUI 0.0.1: pre-CFG functions")
+has_calc_cond_batch_function = only(
+    "sampler_calc_cond_batch_function" in source_of("comfy.samplers"),
+    "needs ComfyUI 0.3.44: sampler_calc_cond_batch_function",
 )
+has_attention_override = only(
+    "optimized_attention_override" in source_of("comfy.ldm.modules.attention"),
+    "needs ComfyUI 0.3.60: optimized_attention_override",
+)
+perpneg_guides = only(
+    "sampler_post_cfg_function" in source_of("comfy_extras.nodes_perpneg"),
+    "needs ComfyUI of summer 2024: post-CFG functions under PerpNeg",
+)
+has_nested_dual_cfg = only(
+    "nested" in source_of("comfy_extras.nodes_custom_sampler"), "needs ComfyUI 0.3.45: nested dual CFG"
+)
+has_context_windows = only(bool(source_of("comfy.context_windows")), "needs ComfyUI 0.3.51: context windows")
+has_caches = only(bool(source_of("comfy_extras.nodes_easycache")), "needs ComfyUI 0.3.52: EasyCache, LazyCache")

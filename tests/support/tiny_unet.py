@@ -68,6 +68,22 @@ def guided(guider, steps=4, shape=SHAPE):
     return guider.sample(noise(shape), torch.zeros(shape), sampler, sigmas, disable_pbar=True, seed=3)
 
 
+def first_guidance(model, patch, run) -> torch.Tensor:
+    """What `patch` adds to `denoised` in the first evaluation of `run`."""
+    seen = []
+
+    def note(args):
+        seen.append(args["denoised"])
+        return args["denoised"]
+
+    before = model.clone()
+    before.set_model_sampler_post_cfg_function(note)
+    patched = patch(before)
+    patched.set_model_sampler_post_cfg_function(note)
+    run(patched)
+    return seen[1] - seen[0]
+
+
 class Calls(list):
     """The `cond_or_uncond` of every UNet call made while it is in use."""
 
