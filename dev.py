@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Everything a developer runs: `python dev.py test`, `browser`, `pythons`, `package`, `demo` and `comfy`.
+"""Everything a developer runs: `python dev.py test`, `browser`, `screenshots`, `pythons`, `package`, `demo` and
+`comfy`.
 
 Needs Python 3.10 or newer and pip, nothing else. A virtual environment and ComfyUI 0.3.75 are made once, in a cache
 folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses a checkout of yours instead.
@@ -110,6 +111,11 @@ def browser(python: str, host: Path, more: list[str]) -> None:
     pytest(python, host, "tests/browser", *more)
 
 
+def screenshots(python: str, host: Path, more: list[str]) -> None:
+    """The README's pictures of the page, into docs/."""
+    pytest(python, host, "tests/browser/screenshots.py", *more)
+
+
 def pytest(python: str, host: Path, tests: str, *more: str) -> None:
     settings = {**os.environ, "COMFYUI_PATH": str(host), "PYTHONDONTWRITEBYTECODE": "1"}
     run([python, "-m", "pytest", "-c", str(ROOT / "tests/pytest.ini"), str(ROOT / tests), *more], "pytest",
@@ -161,7 +167,8 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
          "--port", str(port), "--base-directory", str(base), *more], "ComfyUI")  # fmt: skip
 
 
-COMMANDS = {"test": test, "browser": browser, "pythons": pythons, "package": package, "demo": demo, "comfy": comfy}
+COMMANDS = {"test": test, "browser": browser, "screenshots": screenshots, "pythons": pythons, "package": package,
+            "demo": demo, "comfy": comfy}  # fmt: skip
 
 
 def main() -> int:
