@@ -138,7 +138,7 @@ class ComfyPage:
 
     def values(self, node: int | None = None) -> dict[str, float | str]:
         return self.page.evaluate(
-            "id => Object.fromEntries(app.graph.getNodeById(id).widgets.map(w => [w.name, w.value]))",
+            "id => Object.fromEntries((app.graph.getNodeById(id).widgets ?? []).map(w => [w.name, w.value]))",
             node or self.node_id(),
         )
 
@@ -172,7 +172,8 @@ class ComfyPage:
         """All that are to be seen on a node of `add`."""
         self.drawn()
         seen = self.page.screenshot(clip=self.area(self.ids[name]))
-        return set(Image.open(io.BytesIO(seen)).convert("RGB").getdata())
+        picture = Image.open(io.BytesIO(seen)).convert("RGB")
+        return {colour for _, colour in picture.getcolors(picture.width * picture.height)}
 
     def area(self, node: int) -> dict[str, float]:
         """x, y, width and height in the page, without the title above."""
