@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Everything a developer runs: `python dev.py test`, `matrix`, `browser`, `pythons`, `package`, `demo`, `bench`
-and `comfy`.
+"""Everything a developer runs: `python dev.py test`, `matrix`, `browser`, `screenshots`, `pythons`, `package`, `demo`,
+`bench` and `comfy`.
 
 Needs Python 3.10 or newer and pip, nothing else. A virtual environment and ComfyUI 0.3.75 are made once, in a cache
 folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses a checkout of yours instead.
@@ -137,6 +137,11 @@ def browser(python: str, host: Path, more: list[str]) -> None:
     pytest(python, host, str(ROOT / "tests/browser"), *more)
 
 
+def screenshots(python: str, host: Path, more: list[str]) -> None:
+    """The README's pictures of the page, into docs/."""
+    pytest(python, host, str(ROOT / "tests/browser/screenshots.py"), *more)
+
+
 def matrix(python: str, host: Path, more: list[str]) -> None:
     """The tests of the real host on each ComfyUI in HOSTS, and on yours. Without arguments it renews README's table."""
     wheels = {name: unpacked(name) for name in HOSTS}
@@ -254,8 +259,8 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
 
 
 COMMANDS = {
-    "test": test, "matrix": matrix, "browser": browser, "pythons": pythons, "package": package, "demo": demo,
-    "bench": bench, "comfy": comfy,
+    "test": test, "matrix": matrix, "browser": browser, "screenshots": screenshots, "pythons": pythons,
+    "package": package, "demo": demo, "bench": bench, "comfy": comfy,
 }  # fmt: skip
 
 
