@@ -203,10 +203,12 @@ def host_attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: d
     return backend(q, k, v, options["n_heads"], **{name: offered[name] for name in offered if name in known})
 
 
-@torch.compiler.assume_constant_result  # torch.compile takes the answer and does not look inside
 def known_arguments(backend: Callable[..., torch.Tensor]) -> tuple[str, ...]:
     """Which of the arguments that came to ComfyUI over time this attention backend takes."""
     return read_signature(backend)
+
+
+torch.compiler.assume_constant_result(known_arguments)  # torch.compile takes its answer and does not look inside
 
 
 @functools.cache

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes docs/study/results.csv, one row a setting, of the lines that study/sample.py wrote.
+"""Makes docs/study/results.csv, one row a setting, of the lines that study/sample_settings.py wrote.
 
     python study/collect.py WORK/fashion.jsonl WORK/emoji.jsonl
 

@@ -18,7 +18,7 @@ import matplotlib
 import numpy as np
 import torch
 from in_process import pack
-from sample import DEMO
+from sample_settings import DEMO
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend

@@ -6,7 +6,7 @@ import pytest
 import torch
 from classifier import Classifier
 from questions import Setting, in_order
-from sample import DEMO, Measure, Results, sample_all
+from sample_settings import DEMO, Measure, Results, sample_all
 from sampling import EffectiveScale, Sampled, Sampler
 
 COUNT, STEPS = 3, 2

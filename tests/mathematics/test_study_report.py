@@ -19,7 +19,7 @@ METRICS = ("frechet", "precision", "recall", "accuracy", "high_frequency", "clip
 
 
 def line(setting, frechet, extra_calls, spread=0.01, **more):
-    """A line as study/sample.py writes it, its groups spread evenly."""
+    """A line as study/sample_settings.py writes it, its groups spread evenly."""
     apart = np.linspace(-spread, spread, GROUPS)
     figures = {m: [0.5, *(0.5 + apart)] for m in METRICS} | {"frechet": [frechet, *(frechet + apart)]}
     own = {"name": setting.name, **asdict(setting), "plain": setting.plain.name, "extra_calls": extra_calls}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What `every` costs in fidelity and saves in UNet calls, on the demo's model.
 
-    python demo/every.py --comfyui PATH
+    python demo/every_fidelity.py --comfyui PATH
 
 For each window and each `every`: the extra UNet calls of a run, and how far the final latents lie from those of
 `every` 1, as a share of the distance that guidance itself makes: 0 % is the same picture, 100 % as far as leaving

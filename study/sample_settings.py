@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Samples the settings of the study and measures them: one line of JSON a setting, and what is there is not repeated.
 
-    python study/sample.py fashion --data FOLDER --work FOLDER --questions ab --budget-seconds 500
-    python study/sample.py emoji --data emoji.npz --weights emoji_unet.safetensors --work FOLDER --questions ab
+    python study/sample_settings.py fashion --data FOLDER --work FOLDER --questions ab --budget-seconds 500
+    python study/sample_settings.py emoji --data emoji.npz --weights emoji_unet.safetensors --work FOLDER --questions ab
 
 Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. study/collect.py makes the CSV of the
 lines.
