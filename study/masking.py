@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from in_process import pack, replaced
+from inside_host import pack, replaced
 
 TOKEN = 4  # pixels along a token's side in the middle block of the study's models
 

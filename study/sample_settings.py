@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import in_process
+import inside_host as in_process
 import numpy as np
 import torch
 from classifier import Classifier, described, load, save, train

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from in_process import pack, replaced
+from inside_host import pack, replaced
 from masking import masking
 from questions import Setting
 

@@ -13,11 +13,11 @@ import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import in_process
+import inside_host as in_process
 import matplotlib
 import numpy as np
 import torch
-from in_process import pack
+from inside_host import pack
 from sample_settings import DEMO
 
 matplotlib.use("Agg")
