@@ -10,51 +10,57 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 DOCS = Path(__file__).parents[2] / "docs"
 MOST_BYTES = 150_000
-FINER = 2  # for sharp text on a screen of two pixels a point
-MARGIN, TITLE = 16, 30  # around the nodes, points; a node's title stands above its place
-COLOURS = 192  # of the palette, enough for gray pictures and the page's few colours
+FINER = 1.5  # pixels a point, for sharp text in the README's width on any screen
+MARGIN, ABOVE = 16, 60  # around the nodes, points; above them stand their titles and badges
+COLOURS = 128  # of the palette
 ARRANGE = """([places, ids]) => {
-    app.canvas.ds.reset();
     app.canvas.deselectAll();
-    for (const node of app.graph._nodes) node.pos = [5000, 5000];  // out of the picture
+    app.canvas.ds.scale = 1;
+    app.canvas.ds.offset = [350, 200];  // clear of the page's own bars
+    for (const node of app.graph._nodes) node.pos = [-5000, 0];  // out of the picture
     for (const [name, [x, y, width, height]] of Object.entries(places)) {
         const node = app.graph.getNodeById(ids[name]);
         node.pos = [x, y];
-        node.setSize([width, Math.max(height, node.computeSize()[1])]);
+        if (width) node.setSize([width, Math.max(height, node.computeSize()[1])]);
+        else node.collapse();
     }
     app.canvas.draw(true, true);
-    return Object.keys(places).map(name => ids[name]);
 }"""
 
 
 @pytest.fixture
 def screen():
     """Roomy, so that the page's own bars lie beside the nodes."""
-    return {"viewport": {"width": 1500, "height": 1000}, "device_scale_factor": FINER}
+    return {"viewport": {"width": 1800, "height": 1200}, "device_scale_factor": FINER}
 
 
 def shoot(comfy, name, places):
-    """The nodes at their places (x, y, width, height), and what they show, as docs/<name>.png."""
-    nodes = comfy.page.evaluate(ARRANGE, [places, comfy.ids])
+    """The nodes at their places (x, y, width, height; no width: collapsed), and what they show, as docs/<name>.png."""
+    comfy.page.evaluate(ARRANGE, [places, comfy.ids])
     comfy.page.mouse.move(5, 5)  # or what is under it would be lit
     comfy.drawn()
-    areas = [comfy.area(node) for node in nodes]
-    left, top = min(a["x"] for a in areas) - MARGIN, min(a["y"] for a in areas) - TITLE - MARGIN
+    areas = [comfy.area(comfy.ids[node]) for node, (_, _, width, _) in places.items() if width]
+    left, top = min(a["x"] for a in areas) - MARGIN, min(a["y"] for a in areas) - ABOVE
     right = max(a["x"] + a["width"] for a in areas) + MARGIN
     bottom = max(a["y"] + a["height"] for a in areas) + MARGIN
     clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
     picture = Image.open(io.BytesIO(comfy.page.screenshot(clip=clip))).convert("RGB")
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(DOCS / f"{name}.png", optimize=True)
+    # By coverage: by frequency the many grays would leave no place for the links' colours.
+    few = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    few.save(DOCS / f"{name}.png", optimize=True)
     assert (DOCS / f"{name}.png").stat().st_size < MOST_BYTES
 
 
 def test_the_graph_with_its_finished_pictures(comfy):
-    comfy.build(*sampled(steps=20, scale=1.5, sigma_start=2.0))
+    nodes, links = sampled(steps=20, scale=1.5, sigma_start=2.0)
+    larger = ("ImageScaleBy", (0, 0), {"upscale_method": "bicubic", "scale_by": 8.0})
+    links = [*links[:-1], "image.IMAGE > larger.image", "larger.IMAGE > shown.images"]
+    comfy.build({**nodes, "larger": larger}, links)
     comfy.run()
     comfy.pictures("shown")
     shoot(comfy, "graph", {
-        "model": (100, 150, 180, 70), "latent": (100, 290, 180, 30), "sag": (300, 150, 240, 130),
-        "sampler": (560, 150, 240, 260), "image": (300, 350, 240, 30), "shown": (820, 150, 230, 260),
+        "model": (0, 0, 185, 70), "latent": (0, 140, 185, 30), "sag": (205, 0, 235, 130),
+        "sampler": (460, 0, 235, 262), "image": (715, 0, 0, 0), "larger": (890, 0, 0, 0), "shown": (715, 50, 340, 0),
     })  # fmt: skip
 
 
@@ -65,14 +71,16 @@ def test_the_sigma_window_with_its_plot(comfy):
     comfy.run()
     comfy.pictures("plot")
     shoot(comfy, "sigma_window", {
-        "model": (100, 150, 180, 70), "window": (300, 150, 270, 300), "sag": (590, 150, 270, 130),
-        "plot": (590, 340, 440, 370),
+        "model": (0, 0, 280, 70), "window": (0, 150, 280, 0), "sag": (330, 0, 440, 130), "plot": (330, 200, 440, 370),
     })  # fmt: skip
 
 
 def test_the_mask_preview_with_its_tiles(comfy):
-    comfy.build(*sampled(steps=8, scale=1.5, sigma_start=5.0))
+    nodes, links = sampled(steps=8, scale=1.5, sigma_start=5.0)
+    four = ("LatentFromBatch", (0, 0), {"batch_index": 0, "length": 4})
+    links = [link for link in links if not link.startswith("latent.")]
+    comfy.build({**nodes, "four": four}, [*links, "latent.LATENT > four.samples", "four.LATENT > sampler.latent_image"])
     comfy.add(*preview())
     comfy.run()
     comfy.pictures("preview")
-    shoot(comfy, "mask_preview", {"preview": (100, 150, 860, 700)})
+    shoot(comfy, "mask_preview", {"preview": (0, 0, 840, 678)})
