@@ -50,24 +50,6 @@ def test_an_error_in_the_packs_own_work_comes_through_and_is_gone(sag, model, fa
 
 
 @pytest.mark.parametrize("call", [1, 2, 3, 4], ids=lambda n: f"call {n}")
-def test_when_memory_ends_in_a_call_the_hosts_own_error_comes_through(sag, model, monkeypatch, call):
-    patched, unet, left = sag(model), model.model.diffusion_model, [call]
-    fresh, forward = sample(patched), unet.forward
-
-    def short_of_memory(*args, **options):
-        left[0] -= 1
-        if left[0] == 0:
-            raise OOM_EXCEPTION("Allocation on device")
-        return forward(*args, **options)
-
-    monkeypatch.setattr(unet, "forward", short_of_memory)
-    with pytest.raises(OOM_EXCEPTION, match="Allocation on device"):
-        sample(patched)
-    monkeypatch.undo()
-    assert torch.equal(sample(patched), fresh)
-
-
-@pytest.mark.parametrize("call", [1, 2, 3, 4], ids=lambda n: f"call {n}")
 def test_a_nan_in_a_call_does_not_reach_the_next_run(sag, model, monkeypatch, call):
     patched, unet, left = sag(model), model.model.diffusion_model, [call]
     fresh, forward = sample(patched), unet.forward
