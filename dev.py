@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -151,7 +152,7 @@ def matrix(python: str, host: Path, more: list[str]) -> None:
     if "COMFYUI_PATH" in os.environ:
         hosts["COMFYUI_PATH"] = (python, host)
     rows = on_hosts(hosts, more)
-    table = ["| ComfyUI | passed | failed | skipped, and why |", "|---|---|---|---|", *(row.markdown() for row in rows)]
+    table = ["| ComfyUI | passed | failed | skipped | what these need |", "|---|---|---|---|---|", *(row.markdown() for row in rows)]
     print("\n".join(table))
     if not more and "COMFYUI_PATH" not in os.environ:
         readme = ROOT / "README.md"
@@ -170,8 +171,16 @@ class Tested(NamedTuple):
     skipped: Counter[str]  # by reason
 
     def markdown(self) -> str:
-        reasons = "; ".join(f"{count} {why}" for why, count in sorted(self.skipped.items()))
-        return f"| {self.host} | {self.passed} | {self.failed} | {reasons or 'none'} |"
+        total = Counter[str]()
+        for why, count in self.skipped.items():
+            total[why.split(":")[0].removeprefix("needs ")] += count  # "needs ComfyUI 0.3.7: uuids, wrappers"
+        reasons = ", ".join(f"{count} {why}" for why, count in sorted(total.items(), key=lambda pair: numbers(pair[0])))
+        return f"| {self.host} | {self.passed} | {self.failed} | {total.total()} | {reasons} |"
+
+
+def numbers(text: str) -> tuple[list[int], str]:
+    """Sorts versions by their numbers, and what has none first."""
+    return [int(digits) for digits in re.findall(r"\d+", text)], text
 
 
 def on_hosts(hosts: dict[str, tuple[str, Path]], more: list[str]) -> list[Tested]:
