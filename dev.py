@@ -152,7 +152,8 @@ def matrix(python: str, host: Path, more: list[str]) -> None:
     if "COMFYUI_PATH" in os.environ:
         hosts["COMFYUI_PATH"] = (python, host)
     rows = on_hosts(hosts, more)
-    table = ["| ComfyUI | passed | failed | skipped | what these need |", "|---|---|---|---|---|", *(row.markdown() for row in rows)]
+    heading = ["| ComfyUI | passed | failed | skipped | what these need |", "|---|---|---|---|---|"]
+    table = [*heading, *(row.markdown() for row in rows)]
     print("\n".join(table))
     if not more and "COMFYUI_PATH" not in os.environ:
         readme = ROOT / "README.md"
