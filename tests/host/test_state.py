@@ -28,15 +28,22 @@ def failing_at(model, call, error):
 
 @pytest.mark.parametrize("call", [1, 2, 3, 4], ids=lambda n: f"call {n}")
 @pytest.mark.parametrize(
-    "error", [RuntimeError("broken"), comfy.model_management.InterruptProcessingException()], ids=["error", "interrupt"]
+    "error",
+    [
+        RuntimeError("broken"),
+        comfy.model_management.OOM_EXCEPTION("Allocation on device"),
+        comfy.model_management.InterruptProcessingException(),
+    ],
+    ids=["error", "out of memory", "interrupt"],
 )
 def test_after_a_failure_in_any_call_the_next_run_is_as_fresh(sag, model, call, error):
     patched = sag(model)
     fresh = sample(patched)
     failing_at(model, call, error)
     try:
-        with pytest.raises(type(error)):
+        with pytest.raises(type(error)) as caught:
             sample(patched)
+        assert caught.value is error
     finally:
         del model.model.diffusion_model.forward
     assert torch.equal(sample(patched), fresh)

@@ -68,12 +68,12 @@ def guided(guider, steps=4, shape=SHAPE):
     return guider.sample(noise(shape), torch.zeros(shape), sampler, sigmas, disable_pbar=True, seed=3)
 
 
-def first_guidance(model, patch, run) -> torch.Tensor:
-    """What `patch` adds to `denoised` in the first evaluation of `run`."""
+def guidances(model, patch, run=sample) -> list[tuple]:
+    """What `patch` adds to `denoised` in each evaluation of a run, with the prediction of the positive prompt."""
     seen = []
 
     def note(args):
-        seen.append(args["denoised"])
+        seen.append((args["denoised"], args["cond_denoised"]))
         return args["denoised"]
 
     before = model.clone()
@@ -81,7 +81,12 @@ def first_guidance(model, patch, run) -> torch.Tensor:
     patched = patch(before)
     patched.set_model_sampler_post_cfg_function(note)
     run(patched)
-    return seen[1] - seen[0]
+    return [(after - base, base, cond) for (base, cond), (after, _) in zip(seen[::2], seen[1::2], strict=True)]
+
+
+def first_guidance(model, patch, run) -> torch.Tensor:
+    """What `patch` adds to `denoised` in the first evaluation of `run`."""
+    return guidances(model, patch, run)[0][0]
 
 
 class Calls(list):

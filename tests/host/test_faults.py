@@ -1,0 +1,86 @@
+"""Whatever fails, and wherever: the host's own error comes through, and the next run is as a fresh one."""
+
+import comfy.model_management
+import pytest
+import torch
+from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
+from sag_delayed_activation import sag_hooks, sag_recorder
+from tiny_unet import Calls, sample
+
+pytestmark = pytest.mark.host
+PLACES = {  # the pack's own work in a run, in the order in which it is done
+    "the recorder": (sag_recorder, "host_attention"),
+    "the weights of the prompts": (sag_hooks, "active_parts"),
+    "the attention received": (sag_recorder, "attention_received"),
+    "the blur": (sag_hooks, "degrade"),
+    "the mask for the preview": (sag_hooks, "PackedMask"),
+}
+ERRORS = [RuntimeError("broken"), OOM_EXCEPTION("out of memory"), InterruptProcessingException()]
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Makes a function of a module raise the second time that it is called."""
+
+    def fail(module, name, error):
+        original, called = getattr(module, name), []
+
+        def broken(*args, **options):
+            called.append(name)
+            if len(called) == 2:
+                raise error
+            return original(*args, **options)
+
+        monkeypatch.setattr(module, name, broken)
+
+    return fail
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("place", PLACES)
+def test_an_error_in_the_packs_own_work_comes_through_and_is_gone(sag, model, failing, monkeypatch, place, error):
+    patched = sag(model)
+    fresh, options = sample(patched), repr(model.model_options)
+    failing(*PLACES[place], error)
+    with pytest.raises(type(error)) as caught:
+        sample(patched)
+    assert caught.value is error
+    monkeypatch.undo()
+    assert torch.equal(sample(patched), fresh) and repr(model.model_options) == options
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4], ids=lambda n: f"call {n}")
+def test_a_nan_in_a_call_does_not_reach_the_next_run(sag, model, monkeypatch, call):
+    patched, unet, left = sag(model), model.model.diffusion_model, [call]
+    fresh, forward = sample(patched), unet.forward
+
+    def spoilt(*args, **options):
+        left[0] -= 1
+        return forward(*args, **options) * (float("nan") if left[0] == 0 else 1.0)
+
+    monkeypatch.setattr(unet, "forward", spoilt)
+    assert sample(patched).isnan().any()
+    monkeypatch.undo()
+    assert torch.equal(sample(patched), fresh)
+
+
+def test_an_interrupt_that_the_user_asks_for_in_the_extra_call_ends_the_run(sag, model, monkeypatch):
+    """As the server's /interrupt does: the host looks for it in its callbacks, between two calls."""
+    patched, unet = sag(model), model.model.diffusion_model
+    fresh, forward = sample(patched), unet.forward
+
+    def asked(*args, **options):
+        if list(options["transformer_options"]["cond_or_uncond"]) == [1]:
+            comfy.model_management.interrupt_current_processing()
+        return forward(*args, **options)
+
+    def look(*_):
+        comfy.model_management.throw_exception_if_processing_interrupted()
+
+    monkeypatch.setattr(unet, "forward", asked)
+    with pytest.raises(InterruptProcessingException):
+        sample(patched, callback=look)
+    monkeypatch.undo()
+    with Calls(model) as calls:
+        assert torch.equal(sample(patched), fresh)
+    assert len(calls) == 8
