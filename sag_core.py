@@ -30,6 +30,7 @@ BLUR_REACH = 4  # taps on each side of the centre: 9 x 9, as in the authors' Sta
 STEEPEST = 100.0  # 1 / blur_sigma at which all but the centre is 0 in float32; beyond, 0 times infinity would be NaN
 SMALLEST_SIDE = BLUR_REACH + 1  # reflect padding needs one pixel more than it mirrors
 SCORES_AT_ONCE = 2**24  # float32 scores held at any time, where no flash kernel serves: 64 MiB
+FEW_SCORES = 2**20  # up to here holding them takes fewer and no slower operations than a flash kernel's two passes
 FLASH_MULTIPLE = 8  # flash kernels take only such numbers of components
 OFFSET_PARTS = 3  # halves whose sum is as fine as a float32
 MEETS_OFFSET = 64.0  # keeps the offset's largest half in range, for scores up to half a million
@@ -58,7 +59,8 @@ def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Te
     exponentials are float32.
     """
     queries, keys = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k))  # [B, heads, tokens, dim]
-    fused = flash_attention_serves(q.device, q.dtype, queries.shape[-1])
+    few = queries[..., 0].numel() * keys.shape[-2] <= FEW_SCORES
+    fused = not few and flash_attention_serves(q.device, q.dtype, queries.shape[-1])
     return (flash_column_sums if fused else column_sums)(queries, keys).mean(dim=1)
 
 
@@ -118,12 +120,15 @@ def flash_attention_serves(device: torch.device, dtype: torch.dtype, dim: int) -
         return False
 
 
+@functools.lru_cache(maxsize=8)
+@torch.inference_mode(mode=False)  # the host's mode, in which it may be made, would taint it for those who train
 def gaussian_kernel(blur_sigma: float, device: torch.device) -> torch.Tensor:
-    """The nine weights of a Gaussian of width `blur_sigma` > 0 (latent pixels), float32 [9]; they sum to 1."""
+    """The weights of a Gaussian of width `blur_sigma` > 0 (latent pixels), float32 [9, 9]; they sum to 1."""
     # Made where it is needed: a copy from the CPU would wait for everything that the GPU has still to do.
     t = torch.arange(-BLUR_REACH, BLUR_REACH + 1, dtype=torch.float32, device=device)
     weights = torch.exp(-0.5 * (t * min(1 / blur_sigma, STEEPEST)) ** 2)
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return torch.outer(weights, weights)
 
 
 def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
@@ -131,16 +136,24 @@ def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
     if min(x0.shape[-2:]) < SMALLEST_SIDE:
         raise ValueError(f"blur: height and width must be at least {SMALLEST_SIDE}, got shape {tuple(x0.shape)}")
     channels = x0.shape[1]
-    taps = gaussian_kernel(blur_sigma, x0.device)
+    kernel = gaussian_kernel(blur_sigma, x0.device).expand(channels, 1, -1, -1)
     padded = F.pad(x0.float(), [BLUR_REACH] * 4, mode="reflect")
-    along_rows = F.conv2d(padded, taps.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-    blurred = F.conv2d(along_rows, taps.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
-    return blurred.to(x0.dtype)
+    return F.conv2d(padded, kernel, groups=channels).to(x0.dtype)
 
 
 def degrade(x0: torch.Tensor, mask: torch.Tensor, blur_sigma: float) -> torch.Tensor:
     """x0 [B, C, h, w], blurred where mask [B, 1, h, w] is true: x_0 tilde of the paper."""
     return torch.where(mask, blur(x0, blur_sigma), x0)
+
+
+def only_finite(guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Guidance [B, C, h, w] without that of samples which hold a NaN or an infinity; and which hold none, boolean [B].
+
+    Of those samples nothing is left: a part of a picture steered would be a seam.
+    """
+    # A sum is finite where all of its terms are; a comparison is false for NaN. On the device, so that nobody waits.
+    finite = guidance.flatten(1).sum(dim=1, dtype=torch.float32).abs() < math.inf
+    return torch.where(finite.view(-1, *[1] * (guidance.ndim - 1)), guidance, 0), finite
 
 
 def enlarge(attention: torch.Tensor, height: int, width: int) -> torch.Tensor:
@@ -155,22 +168,21 @@ class AttentionBlend:
     so that a prompt counts in the mask where, and as strongly as, it counts in the prediction.
     """
 
-    def __init__(self, like: torch.Tensor) -> None:
-        """`like` is the latent [B, C, h, w]."""
-        self.total = torch.zeros_like(like[:, :1], dtype=torch.float32)
-        self.weight = torch.zeros_like(self.total)
+    def __init__(self, like: torch.Tensor, threshold: float) -> None:
+        """`like` is the latent [B, C, h, w], `threshold` what attention must exceed."""
+        self.threshold = threshold
+        # sum(weight * attention) / sum(weight) > threshold, without the division and with one sum instead of two
+        self.excess = torch.zeros_like(like[:, :1], dtype=torch.float32)
 
     def add(self, attention: torch.Tensor, weight: torch.Tensor, top: int, left: int) -> None:
         """Add attention [B, 1, rows, columns] with weight [B, 1, height, width], its corner at (top, left)."""
         height, width = weight.shape[-2:]
-        place = (..., slice(top, top + height), slice(left, left + width))
-        weight = weight.to(self.total)
-        self.total[place] += enlarge(attention.to(self.total), height, width) * weight
-        self.weight[place] += weight
+        excess = enlarge(attention.to(self.excess) - self.threshold, height, width)
+        self.excess[..., top : top + height, left : left + width].addcmul_(excess, weight.to(excess))
 
-    def above(self, threshold: float) -> torch.Tensor:
-        """Where the blended attention exceeds `threshold`: boolean [B, 1, h, w]; false where nothing was added."""
-        return self.total > threshold * self.weight
+    def mask(self) -> torch.Tensor:
+        """Where the blended attention exceeds the threshold: boolean [B, 1, h, w]; false where nothing was added."""
+        return self.excess > 0
 
 
 # The share of the scale that is left, by t: 0 at the window's start, 1 at its end.

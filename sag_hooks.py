@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from .host_copy import HostCopy
-from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, degrade, fade_weight, rescaled
+from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, degrade, fade_weight, only_finite, rescaled
 from .sag_layers import Layer
 from .sag_masks import STORE, MaskStore, PackedMask
 from .sag_recorder import AttentionRecorder, Conds, Evaluation, ExtraPass, Key, PassedOver
@@ -71,8 +71,10 @@ def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterat
     """The prompts that are active at `sigma`, placed and weighted by the host's own rule."""
     import comfy.samplers
 
-    remainder = torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
-    for prompt in sorted(prompts, key=lambda c: "default" in c):
+    ordered = sorted(prompts, key=lambda c: "default" in c)
+    # What default prompts take, where there are any: the part of the frame no other took.
+    remainder = torch.ones_like(x[:, :1]) if ordered and "default" in ordered[-1] else None
+    for prompt in ordered:
         active = comfy.samplers.get_area_and_mult(prompt, x, sigma)
         if active is None:
             continue
@@ -80,7 +82,7 @@ def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterat
         weight = active.mult[:, :1]
         if "default" in prompt:
             weight = remainder.relu()
-        else:
+        elif remainder is not None:
             remainder[..., top : top + height, left : left + width] -= weight
         yield Part(prompt, weight, top, left)
 
@@ -194,18 +196,19 @@ class DelayedSAG:
         subject = self.subject(args)
         held = run.reuse(self.settings.every, args["input"].shape)
         if held is not None:
-            run.acted(sigma, held.mask, reused=True)
+            run.acted(sigma, held, reused=True)
             return held
         place, mask = self.mask(subject, evaluation, args)
         if evaluation is not None and evaluation.predictions:
             # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
             subject = subject._replace(x0=evaluation.predictions[place])
         difference, calls = self.evaluate_degraded(subject, place, mask, args)
-        computed = Guidance(difference, PackedMask(mask))
+        difference, finite = only_finite(difference)
+        computed = Guidance(difference, PackedMask(mask), HostCopy(finite))
         if self.settings.every > 1:
             run.hold(computed)
         run.counts.extra_calls += calls
-        run.acted(sigma, computed.mask, reused=False)
+        run.acted(sigma, computed, reused=False)
         return computed
 
     def subject(self, args: dict[str, Any]) -> Subject:
@@ -239,7 +242,7 @@ class DelayedSAG:
         if not evaluation.calls:
             raise PassedOver(self.why_nothing_was_recorded(args["model_options"]))
         place = self.place(subject, evaluation)
-        chunks, blend, seen = evaluation.chunks(), AttentionBlend(x), set()
+        chunks, blend, seen = evaluation.chunks(), AttentionBlend(x, self.settings.threshold), set()
         for part in subject.parts:
             height, width = part.weight.shape[-2:]
             key = Key(part.prompt.get("uuid"), place, (height, width))
@@ -253,7 +256,7 @@ class DelayedSAG:
                 raise PassedOver(f"the UNet did not run all of the {subject.role} prompt")
         if not seen:
             raise PassedOver(f"the {subject.role} prompt has no weight at this sigma")
-        return place, blend.above(self.settings.threshold)
+        return place, blend.mask()
 
     def place(self, subject: Subject, evaluation: Evaluation) -> int:
         """Where the subject's prompts stood among those that were evaluated."""

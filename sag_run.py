@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from .host_copy import HostCopy
 from .sag_core import SigmaWindow
 from .sag_masks import STORE, MaskStore, PackedMask, RunMasks, StepMask
 
@@ -42,21 +43,32 @@ class RunCounts:
     window: SigmaWindow
     sigmas: list[float] = field(default_factory=list)
     acted: list[float] = field(default_factory=list)
+    not_finite: int = 0  # how often guidance was left out for a sample of the batch or more, since it was a NaN
+    finite: list[HostCopy] = field(default_factory=list)  # boolean [B] of each time it acted, not yet counted
     extra_calls: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
     remark: str = ""  # what this host cannot do as newer ones do
 
     def log(self) -> None:
-        """One line: what was done, or a warning that says why nothing was."""
-        if self.acted:
-            logging.info("%s", self.summary())
+        """One line: what was done, or a warning that says why nothing was or what went wrong."""
+        line = self.summary()
+        if self.acted and not self.not_finite:
+            logging.info("%s", line)
         elif self.sigmas:
-            logging.warning("%s", self.summary())
+            logging.warning("%s", line)
+
+    def settle(self) -> None:
+        """Count what was not finite, and let go of the tensors that say so."""
+        self.not_finite += sum(not finite.tensor().all() for finite in self.finite)
+        self.finite.clear()
 
     def summary(self) -> str:
+        self.settle()
         line = f"{NAME}: acted on {len(self.acted)} of {len(self.sigmas)} model evaluations"
         if self.acted:
             line += f", from sigma {max(self.acted):.4g} to {min(self.acted):.4g}, {self.extra_calls} extra UNet calls"
+            if self.not_finite:
+                line += "; " + f"guidance was not a number on {self.not_finite} of them and left out"
         elif self.sigmas and not self.passed_over:
             line += (
                 f": none lay in the window from {self.window.start:g} to {self.window.end:g}, "
@@ -73,8 +85,9 @@ class RunCounts:
 class Guidance(NamedTuple):
     """What one evaluation of the degraded latent gave."""
 
-    difference: torch.Tensor  # degraded - sag [B, C, h, w], in x0 units
+    difference: torch.Tensor  # degraded - sag [B, C, h, w], in x0 units, finite
     mask: PackedMask
+    finite: HostCopy  # boolean [B]: false where it was not, and 0 stands in difference
 
 
 class Run:
@@ -106,9 +119,10 @@ class Run:
     def hold(self, guidance: Guidance) -> None:
         self.held, self.uses = guidance, 1
 
-    def acted(self, sigma: float, mask: PackedMask, reused: bool) -> None:
-        self.masks.add(StepMask(len(self.counts.sigmas) - 1, sigma, mask, self.number, reused))
+    def acted(self, sigma: float, guidance: Guidance, reused: bool) -> None:
+        self.masks.add(StepMask(len(self.counts.sigmas) - 1, sigma, guidance.mask, self.number, reused))
         self.counts.acted.append(sigma)
+        self.counts.finite.append(guidance.finite)
 
 
 def end(counts: RunCounts, masks: RunMasks) -> None:

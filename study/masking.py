@@ -37,8 +37,8 @@ def masking(kind: str) -> Iterator[None]:
     hooks, change = pack("sag_hooks"), MASKS[kind]
 
     class Changed(hooks.AttentionBlend):
-        def above(self, threshold: float) -> torch.Tensor:
-            return change(super().above(threshold))
+        def mask(self) -> torch.Tensor:
+            return change(super().mask())
 
     with replaced(hooks, "AttentionBlend", Changed):
         yield

@@ -1,11 +1,12 @@
 """Whatever fails, and wherever: the host's own error comes through, and the next run is as a fresh one."""
 
 import comfy.model_management
+import comfy.samplers
 import pytest
 import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from sag_delayed_activation import sag_hooks, sag_recorder
-from tiny_unet import Calls, sample
+from tiny_unet import SHAPE, Calls, sample
 
 pytestmark = pytest.mark.host
 PLACES = {  # the pack's own work in a run, in the order in which it is done
@@ -49,19 +50,61 @@ def test_an_error_in_the_packs_own_work_comes_through_and_is_gone(sag, model, fa
     assert torch.equal(sample(patched), fresh) and repr(model.model_options) == options
 
 
+@pytest.fixture
+def spoil(model, monkeypatch):
+    """Makes the UNet's call of that number, from 1, predict NaN for the batch's last picture."""
+    forward = model.model.diffusion_model.forward
+
+    def spoil(call, batch=1):
+        left = [call]
+
+        def spoilt(x, *args, **options):
+            predicted = forward(x, *args, **options)
+            left[0] -= 1
+            if left[0] == 0:
+                predicted[batch - 1 :: batch] = float("nan")
+            return predicted
+
+        monkeypatch.setattr(model.model.diffusion_model, "forward", spoilt)
+
+    return spoil
+
+
 @pytest.mark.parametrize("call", [1, 2, 3, 4], ids=lambda n: f"call {n}")
-def test_a_nan_in_a_call_does_not_reach_the_next_run(sag, model, monkeypatch, call):
-    patched, unet, left = sag(model), model.model.diffusion_model, [call]
-    fresh, forward = sample(patched), unet.forward
-
-    def spoilt(*args, **options):
-        left[0] -= 1
-        return forward(*args, **options) * (float("nan") if left[0] == 0 else 1.0)
-
-    monkeypatch.setattr(unet, "forward", spoilt)
-    assert sample(patched).isnan().any()
+def test_a_nan_in_a_call_does_not_reach_the_next_run(sag, model, spoil, monkeypatch, call):
+    patched = sag(model)
+    fresh = sample(patched)
+    spoil(call)
+    assert not torch.equal(sample(patched), fresh)
     monkeypatch.undo()
     assert torch.equal(sample(patched), fresh)
+
+
+@pytest.mark.parametrize("call, step", [(2, 0), (6, 2)])
+def test_a_nan_in_the_extra_call_is_left_out_and_the_log_says_so(sag, model, spoil, caplog, call, step):
+    sampling = model.get_model_object("model_sampling")
+    before, own, after = [1000.0, *comfy.samplers.calculate_sigmas(sampling, "normal", 4).tolist()][step : step + 3]
+    above = sag(model, sigma_start=1000.0, sigma_end=(before + own) / 2)
+    without = sample(sag(above, sigma_start=(own + after) / 2))
+    spoil(call)
+    caplog.clear()
+    assert torch.equal(sample(sag(model)), without)
+    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warned) == 1 and "guidance was not a number on 1 of them and left out" in warned[0]
+
+
+def test_a_nan_in_the_extra_call_costs_the_other_pictures_of_the_batch_nothing(sag, model, spoil):
+    shape = (3, *SHAPE[1:])
+    fresh = sample(sag(model), shape=shape)
+    spoil(2, batch=3)
+    latent = sample(sag(model), shape=shape)
+    assert torch.equal(latent[:2], fresh[:2]) and not torch.equal(latent[2], fresh[2])
+    assert latent.isfinite().all()
+
+
+def test_a_nan_of_the_models_own_stays_in_the_picture(sag, model, spoil):
+    spoil(1)
+    assert sample(sag(model)).isnan().any()
 
 
 def test_an_interrupt_that_the_user_asks_for_in_the_extra_call_ends_the_run(sag, model, monkeypatch):

@@ -1,5 +1,7 @@
 """The mathematics, on hand-made tensors and against independent references; torch alone."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,7 @@ def any_way(request, monkeypatch):
     """Both ways to the column sums; the second in several chunks, the last one short."""
     monkeypatch.setattr(sag_core, "flash_attention_serves", lambda *_: request.param == "flash kernel")
     monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", 700)
+    monkeypatch.setattr(sag_core, "FEW_SCORES", 0)
 
 
 @pytest.mark.parametrize("tokens", [1, 20, 35, 64])
@@ -92,7 +95,7 @@ def test_the_blur_is_the_gaussian_written_out():
 
 def test_the_blur_reflects_at_the_borders():
     ramp = torch.arange(9.0).expand(1, 1, 9, 9)
-    kernel = sag_core.gaussian_kernel(2.0, ramp.device)
+    kernel = sag_core.gaussian_kernel(2.0, ramp.device).sum(dim=0)
     mirrored = torch.tensor([4.0, 3, 2, 1, 0, 1, 2, 3, 4])
     torch.testing.assert_close(sag_core.blur(ramp, 2.0)[0, 0, 4, 0], (kernel * mirrored).sum())
 
@@ -127,34 +130,49 @@ def test_only_the_masked_region_is_degraded():
     assert not torch.isclose(degraded[1, :, :4], x0[1, :, :4]).all()
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_guidance_that_is_not_finite_is_left_out_for_its_own_picture_alone(bad):
+    guidance = torch.randn(3, 4, 6, 5)
+    spoilt = guidance.clone()
+    spoilt[1, 2, 3, 4] = bad
+    kept, finite = sag_core.only_finite(spoilt)
+    assert finite.tolist() == [True, False, True]
+    assert torch.equal(kept[::2], guidance[::2]) and not kept[1].any()
+
+
+def test_large_finite_guidance_is_kept_in_half_precision():
+    guidance = torch.full((1, 4, 64, 64), 60_000.0, dtype=torch.float16)  # their sum is beyond the largest half
+    assert torch.equal(sag_core.only_finite(guidance)[0], guidance)
+
+
 def whole(value, height=6, width=10):
     return torch.full((1, 1, height, width), value)
 
 
 def test_one_prompt_alone_gives_its_own_map_whatever_its_weight():
     attention = torch.tensor([[[[0.9, 1.1], [1.2, 0.8]]]])
-    blend = AttentionBlend(torch.zeros(1, 4, 6, 10))
+    blend = AttentionBlend(torch.zeros(1, 4, 6, 10), 1.0)
     blend.add(attention, whole(0.3), 0, 0)
     expected = torch.tensor([[False, True], [True, False]]).repeat_interleave(3, 0).repeat_interleave(5, 1)
-    assert torch.equal(blend.above(1.0)[0, 0], expected)
+    assert torch.equal(blend.mask()[0, 0], expected)
 
 
 def test_maps_are_blended_before_they_are_compared():
-    blend = AttentionBlend(torch.zeros(1, 4, 6, 10))
+    blend = AttentionBlend(torch.zeros(1, 4, 6, 10), 1.0)
     blend.add(torch.tensor([[[[1.5]]]]), whole(1.0), 0, 0)
     blend.add(torch.tensor([[[[0.3]]]]), whole(1.0), 0, 0)  # alone: above and below; together 0.9
-    assert not blend.above(1.0).any()
+    assert not blend.mask().any()
 
 
 def test_a_region_counts_only_in_its_place_and_a_vanishing_one_not_at_all():
-    blend = AttentionBlend(torch.zeros(1, 4, 6, 10))
+    blend = AttentionBlend(torch.zeros(1, 4, 6, 10), 1.0)
     blend.add(torch.tensor([[[[0.8]]]]), whole(1.0), 0, 0)
     blend.add(torch.tensor([[[[2.0]]]]), torch.ones(1, 1, 2, 3), 4, 7)
     blend.add(torch.tensor([[[[2.0]]]]), torch.full((1, 1, 6, 3), 1e-5), 0, 0)
     expected = torch.zeros(6, 10, dtype=torch.bool)
     expected[4:, 7:] = True
-    assert torch.equal(blend.above(1.0)[0, 0], expected)
+    assert torch.equal(blend.mask()[0, 0], expected)
 
 
 def test_where_nothing_was_added_nothing_is_masked():
-    assert not AttentionBlend(torch.ones(2, 4, 6, 10)).above(1.0).any()
+    assert not AttentionBlend(torch.ones(2, 4, 6, 10), 1.0).mask().any()
