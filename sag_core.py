@@ -67,17 +67,25 @@ def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Te
 def column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     """Column sums of softmax(q k^T / sqrt(dim)), float32 [B, heads, tokens], of two [B, heads, tokens, dim].
 
-    The scores are never held whole: as many heads at a time as fit, or some rows of one head.
+    Where the scores are many they are never held whole: as many heads at a time as fit, or some rows of one head.
     """
-    batch, heads, tokens, dim = keys.shape
+    batch, heads, tokens, _ = keys.shape
+    queries, keys = queries.flatten(0, 1), keys.flatten(0, 1)
+    if batch * heads * tokens**2 <= SCORES_AT_ONCE:
+        return sums_over_rows(queries, keys).view(batch, heads, tokens)
     heads_at_once, rows_at_once = max(1, SCORES_AT_ONCE // tokens**2), max(1, SCORES_AT_ONCE // tokens)
     sums = torch.zeros(batch * heads, tokens, dtype=torch.float32, device=keys.device)
-    parts = (t.split(heads_at_once) for t in (sums, queries.flatten(0, 1), keys.flatten(0, 1)))
+    parts = (t.split(heads_at_once) for t in (sums, queries, keys))
     for some_sums, some_queries, some_keys in zip(*parts, strict=True):
-        columns = some_keys.float().transpose(1, 2)
         for rows in some_queries.split(rows_at_once, dim=1):
-            some_sums += torch.bmm(rows.float() * dim**-0.5, columns).softmax(dim=-1).sum(dim=1)
+            some_sums += sums_over_rows(rows, some_keys)
     return sums.view(batch, heads, tokens)
+
+
+def sums_over_rows(rows: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """The share in the column sums, float32 [N, tokens], of some queries [N, rows, dim] with keys [N, tokens, dim]."""
+    scores = torch.bmm(rows.float() * keys.shape[-1] ** -0.5, keys.float().transpose(1, 2))
+    return scores.softmax(dim=-1).sum(dim=1)
 
 
 def flash_column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
@@ -151,9 +159,10 @@ def only_finite(guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
     Of those samples nothing is left: a part of a picture steered would be a seam.
     """
-    # A sum is finite where all of its terms are; a comparison is false for NaN. On the device, so that nobody waits.
-    finite = guidance.flatten(1).sum(dim=1, dtype=torch.float32).abs() < math.inf
-    return torch.where(finite.view(-1, *[1] * (guidance.ndim - 1)), guidance, 0), finite
+    # One number for each, on the device, so that nobody waits: it is finite where all are, and NaN is not below inf.
+    size = torch.linalg.vector_norm(guidance, dim=tuple(range(1, guidance.ndim)), keepdim=True, dtype=torch.float32)
+    finite = size < math.inf
+    return torch.where(finite, guidance, 0), finite.flatten()
 
 
 def enlarge(attention: torch.Tensor, height: int, width: int) -> torch.Tensor:

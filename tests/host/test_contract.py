@@ -4,15 +4,18 @@ What is listed is compared with what the pack's source says, so that the lists s
 something, a test here names it.
 """
 
+import ast
 import inspect
 import operator
 import pkgutil
+import uuid
 
 import comfy.samplers
 import pytest
 import reliance
 import torch
 from hosts import KNOWS_PRECISION, SAYS_SCHEDULE, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
+from sag_delayed_activation import sag_hooks
 from sag_delayed_activation.sag_layers import STAGES
 from tiny_unet import CPU, noise, sample
 
@@ -196,3 +199,27 @@ def test_the_host_takes_what_each_call_gives(live, call):
     takes = inspect.signature(found(call.name, live))
     for unpacked in STARRED[call.name] if call.starred else [0]:
         takes.bind(*[None] * (call.positional + unpacked), **dict.fromkeys(call.keywords))
+
+
+NOT_PLACING = {  # what the host's rule reads of a prompt beside its place and weight
+    "model_conds", "hooks", "control", "gligen", "uuid",
+    "mask_strength",  # of a mask
+    "position",  # a value of gligen's
+}  # fmt: skip
+
+
+def test_the_hosts_rule_places_prompts_by_the_keys_that_the_pack_knows_and_no_others():
+    tree = ast.parse(inspect.getsource(comfy.samplers.get_area_and_mult))
+    read = [n.slice for n in ast.walk(tree) if isinstance(n, ast.Subscript)]
+    read += [n.left for n in ast.walk(tree) if isinstance(n, ast.Compare)]
+    read += [n.args[0] for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
+    keys = {n.value for n in read if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    assert keys - NOT_PLACING - {"middle_patch", "cond_obj"} == sag_hooks.PLACING - {"default"}
+
+
+def test_a_prompt_without_them_has_weight_1_everywhere():
+    x, prompt = torch.zeros(2, 4, 6, 10), {"model_conds": {}, "uuid": uuid.uuid4()}
+    found = comfy.samplers.get_area_and_mult(prompt, x, torch.ones(2))
+    (part,) = sag_hooks.active_parts([prompt], x, torch.ones(2))
+    assert found.area in (None, (6, 10, 0, 0)) and (part.top, part.left) == (0, 0)
+    assert torch.equal(found.mult[:, :1], part.weight)
