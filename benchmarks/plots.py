@@ -115,9 +115,9 @@ def growth(records: list[dict], path: Path) -> None:
 
 
 def frontier(records: list[dict], path: Path) -> None:
-    """Time saved against the distance from `every` 1, with the distance that SAG itself makes for comparison.
+    """Calls saved against the distance from `every` 1, with the distance that SAG itself makes for comparison.
 
-    Times are the least over the seeds: whatever else the machine does only adds to them.
+    The extra calls are what SAG's time goes into, and they do not depend on what else the machine does.
     """
     rows = pd.DataFrame(records)
     with mpl.rc_context(STYLE):
@@ -125,16 +125,16 @@ def frontier(records: list[dict], path: Path) -> None:
         panel = figure.subplots()
         series = rows.groupby(["steps", "sigma_start"])
         for ((steps, start), part), color, marker in zip(series, (OTHER, PACK, HOSTS), "Dos", strict=False):
-            times, distances = part.groupby("every")["seconds"].min(), 100 * part.groupby("every")["distance"].mean()
-            tried = [n for n in times.index if n != OFF]
-            saved = [100 * (times[1] - times[n]) / (times[1] - times[OFF]) for n in tried]
+            calls, distances = part.groupby("every")["calls"].mean(), 100 * part.groupby("every")["distance"].mean()
+            tried = [n for n in calls.index if n != OFF]
+            saved = [100 * (calls[1] - calls[n]) / (calls[1] - calls[OFF]) for n in tried]
             label = f"{steps} steps" + (f", sigma up to {start:g}" if start < UNBOUNDED else "")
             panel.plot(saved, distances[tried], f"{marker}-", color=color, label=label)
             for n, x in zip(tried[1:], saved[1:], strict=True):
                 panel.annotate(f"{n}", (x, distances[n]), (0, 8), textcoords="offset points", ha="center", color=color,
                                fontweight="bold")  # fmt: skip
             panel.axhline(distances[OFF], color=color, linewidth=1, linestyle="--", label=f"no SAG, {label}")
-        panel.set_xlabel("extra time saved, % of what SAG adds at every = 1")
+        panel.set_xlabel("extra UNet calls saved, %")
         panel.set_ylabel("distance from every = 1, % of the latent's norm")
         panel.set_ylim(bottom=0)
         panel.margins(y=0.12)
