@@ -12,7 +12,8 @@ import torch
 from hosts import source_of
 from records import read
 from report import write
-from variants import VARIANTS, extra_calls
+from torch.utils._python_dispatch import TorchDispatchMode
+from variants import VARIANTS, extra_calls, variants
 
 pytestmark = [
     pytest.mark.host,
@@ -47,6 +48,28 @@ def test_each_variant_makes_the_unet_calls_that_its_name_says(measured):
 def test_no_active_step_is_bit_identical_and_every_latent_is_finite(measured):
     assert [r["value"] for r in read(measured) if r["kind"] == "identical"] == [True, True]
     assert all(s["finite"] for s in samples(measured))
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations that torch is asked for while it is in use: at batch 1 they cost more than their work."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, _types, args=(), options=None):
+        self.count += 1
+        return operation(*args, **(options or {}))
+
+
+def test_a_step_takes_no_more_operations_than_with_comfyuis_own_sag():
+    case = replace(CASE, steps=4)
+    work, counts = cases.workload(case), {}
+    for variant in ("unpatched", "host", "all", "none"):
+        model = variants(work.model, case.steps, (variant,))[variant]
+        with torch.no_grad(), Operations() as operations:
+            work.sample(model)
+        counts[variant] = operations.count
+    assert counts["unpatched"] < counts["none"] <= counts["unpatched"] + 10 * case.steps
+    assert counts["none"] < counts["all"] <= counts["host"]
 
 
 def test_a_run_that_was_cut_off_goes_on_where_it_was(measured, tmp_path):
