@@ -204,14 +204,14 @@ class DelayedSAG:
         held = run.reuse(self.settings.every, args["input"].shape)
         if held is not None:
             run.acted(sigma, held, reused=True)
-            return held
+            return held.at(sigma)
         place, mask = self.mask(subject, evaluation, args)
         if evaluation is not None and evaluation.predictions:
             # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
             subject = subject._replace(x0=evaluation.predictions[place])
         difference, calls = self.evaluate_degraded(subject, place, mask, args)
         difference, finite = only_finite(difference)
-        computed = Guidance(difference, PackedMask(mask), HostCopy(finite))
+        computed = Guidance(difference, PackedMask(mask), HostCopy(finite), sigma)
         if self.settings.every > 1:
             run.hold(computed)
         run.counts.extra_calls += calls

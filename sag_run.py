@@ -88,6 +88,14 @@ class Guidance(NamedTuple):
     difference: torch.Tensor  # degraded - sag [B, C, h, w], in x0 units, finite
     mask: PackedMask
     finite: HostCopy  # boolean [B]: false where it was not, and 0 stands in difference
+    sigma: float  # of that evaluation
+
+    def at(self, sigma: float) -> Guidance:
+        """What it is worth at a sigma nearby: the same in units of the noise, in which the paper states it.
+
+        In units of x0 it falls with sigma. Held as it is, it would be far too much at the last steps.
+        """
+        return self._replace(difference=self.difference * (sigma / self.sigma)) if self.sigma else self
 
 
 class Run:
