@@ -82,7 +82,7 @@ class Noise:
 
 
 def test_what_was_sampled_is_not_sampled_again_and_a_matched_cfg_waits_for_its_measure(tmp_path):
-    measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32), LABELS)
+    measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32))
     sag = Setting("fashion", scale=1.0, count=20)
     matched, noise = replace(sag, scale=0.0, cfg_like=sag.name, cfg_by="norm"), Noise()
     for _ in range(2):
