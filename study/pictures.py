@@ -41,7 +41,7 @@ def draw(worlds: list[list[np.ndarray]], file: Path) -> None:
     figure, panels = plt.subplots(2 * len(ROWS), 1, figsize=(11, 7.6), layout="constrained")
     strips = [strip for world in worlds for strip in world]
     for panel, strip, title in zip(panels, strips, [*ROWS] * 2, strict=True):
-        panel.imshow(strip, cmap="gray", vmin=0, vmax=1)
+        panel.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         panel.set(xticks=[], yticks=[])
         panel.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=10)
     figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)
