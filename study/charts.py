@@ -6,11 +6,13 @@ from pathlib import Path
 
 import matplotlib
 import pandas as pd
+from questions import STEPS, THIRD
 from tables import A_CALL, COLUMNS, Column, label
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
 from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 FRECHET, CHANGE, PRECISION, RECALL, ACCURACY, HIGH, CLIPPED = COLUMNS
 FLOOR = {"color": "0.5", "linestyle": ":", "linewidth": 1}
@@ -21,6 +23,12 @@ def bars(row: pd.DataFrame, column: Column) -> tuple[pd.Series, list[pd.Series]]
     """The figures, and how far their intervals reach down and up."""
     value, low, high = (row[f"{column.metric}{end}"] * column.factor for end in ("", "_low", "_high"))
     return value, [value - low, high - value]
+
+
+def named(figure: Figure, panel: Axes) -> None:
+    """A legend above all panels, where it hides nothing."""
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
 
 
 def curves(rows: pd.DataFrame, file: Path) -> None:
@@ -37,7 +45,7 @@ def curves(rows: pd.DataFrame, file: Path) -> None:
         for value in floor[column.metric]:
             panel.axhline(value * column.factor, **FLOOR)
         panel.set(title=column.title, xlabel="scale")
-    panels[0, 0].legend(fontsize="small")
+    named(figure, panels[0, 0])
     figure.savefig(file, dpi=110)
     plt.close(figure)
 
@@ -50,15 +58,40 @@ def dots(panel: Axes, rows: pd.DataFrame, column: Column) -> None:
     panel.grid(axis="x", alpha=0.3)
 
 
-def listed(rows: pd.DataFrame, file: Path, per_call: bool) -> None:
+def over_steps(rows: pd.DataFrame, file: Path) -> None:
+    """What each window changes, drawn where it lies: in all, and for each extra call. Above 0 is a loss."""
+    rows = rows[rows["frechet_difference"].notna() & rows["sigmas"].isna()]
+    cfgs = sorted(rows["cfg"].unique())
+    figure, panels = plt.subplots(2, len(cfgs), figsize=(WIDTH, 7), layout="constrained", sharex=True, squeeze=False)
+    for column, cfg in zip(panels.T, cfgs, strict=True):
+        for panel, metric in zip(column, (CHANGE, A_CALL), strict=True):
+            own = rows[rows["cfg"] == cfg]
+            ends = own["active"].fillna(f"0 to {STEPS}").str.split(" to ", expand=True).astype(int)
+            for length, colour in ((THIRD, "tab:blue"), (0, "tab:orange")):
+                kind = (ends[1] - ends[0] == THIRD) == (length == THIRD)
+                value, reach = bars(own[kind], metric)
+                middle, half = (ends[0] + ends[1])[kind] / 2, (ends[1] - ends[0])[kind] / 2
+                panel.errorbar(middle, value, reach, half, fmt="none", color=colour, capsize=2,
+                               label=f"windows of {THIRD} steps" if length else "longer windows")  # fmt: skip
+            panel.axhline(0, **FLOOR)
+            panel.set(title=f"cfg {cfg:g}", ylabel=f"Fréchet distance, {metric.title}", xlim=(0, STEPS))
+            panel.set_xticks(range(0, STEPS + 1, 5))
+        column[1].set_xlabel("step")
+    named(figure, panels[0, 0])
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def listed(rows: pd.DataFrame, file: Path, changes: bool) -> None:
     """Metrics of every setting, one line each, in the table's order."""
-    columns = [FRECHET, A_CALL if per_call else CHANGE, PRECISION, RECALL]
+    columns = [FRECHET, *([CHANGE] if changes else []), PRECISION, RECALL]
     figure, panels = plt.subplots(
         1, len(columns), figsize=(WIDTH, 1 + 0.28 * len(rows)), layout="constrained", sharey=True
     )
     for panel, column in zip(panels, columns, strict=True):
         dots(panel, rows.replace([float("inf"), -float("inf")], float("nan")), column)
-    panels[1].axvline(0, **FLOOR)
+    if changes:
+        panels[1].axvline(0, **FLOOR)
     panels[0].set_yticks(range(len(rows)), [label(name) for name in rows["name"]], fontsize="small")
     panels[0].invert_yaxis()
     figure.savefig(file, dpi=110)
@@ -69,5 +102,7 @@ def plot(rows: pd.DataFrame, letter: str, file: Path) -> None:
     """The plot of one question's rows."""
     if letter == "a":
         curves(rows, file)
+    elif letter == "b":
+        over_steps(rows, file)
     else:
-        listed(rows, file, per_call=letter == "b")
+        listed(rows, file, changes=letter != "e")  # whose changes are against one setting here, another there

@@ -22,6 +22,7 @@ GROUPS = 20
 NEIGHBOUR = 3
 SPARE = 13  # neighbours kept beyond the third: nearly always one of them is the third without a group
 HIGH = 0.25  # cycles a pixel: half of the highest frequency that a picture holds
+FAINT = 0.1  # 13 of 255 gray levels
 CLIPPED = 1.05  # beyond white or black by 6 of 255 gray levels: the plain background scatters by less
 
 
@@ -130,3 +131,14 @@ def high_frequency(pictures: torch.Tensor) -> torch.Tensor:
 def clipped(pictures: torch.Tensor) -> torch.Tensor:
     """Share of each picture's values that lie beyond white or black, before they are cut off."""
     return (pictures.abs() > CLIPPED).float().flatten(1).mean(dim=1)
+
+
+def settled(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures [N, C, h, w] whose values within FAINT of black or white lie there: no faint scatter on a background."""
+    return torch.where(pictures.abs() > 1 - FAINT, pictures.sign(), pictures)
+
+
+def compared(sampled: torch.Tensor, real: torch.Tensor, moments: Moments) -> dict[str, np.ndarray]:
+    """Replicates of what is measured of features: sampled [N, dim] against real [M, dim] and all real moments."""
+    precision, recall = precision_recall(sampled, real[: len(sampled)])
+    return {"frechet": frechet(Moments.leaving_out(sampled), moments), "precision": precision, "recall": recall}

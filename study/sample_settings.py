@@ -22,36 +22,39 @@ import inside_host as in_process
 import numpy as np
 import torch
 from classifier import Classifier, described, load, save, train
-from metrics import Moments, clipped, frechet, high_frequency, leave_out_means, precision_recall
+from metrics import Moments, clipped, compared, high_frequency, leave_out_means, settled
 from questions import ARITHMETIC, FEW, MANY, Setting, in_order
 from sampling import PRECISIONS, Sampled, Sampler
 
 DEMO = in_process.ROOT / "demo/model/fashion_unet.safetensors"
 DIGITS = 7
+SEEN = {"": lambda pictures: pictures, "_settled": settled}  # the pictures as they are, and without faint scatter
+NOISE, BLUR = 0.05, 0.5  # what is done to test pictures, to see what the metrics see
 
 
 class Measure:
     """The classifier and the data that pictures are held against."""
 
-    def __init__(self, network: Classifier, images: torch.Tensor, labels: torch.Tensor) -> None:
-        """`images` and `labels` are the training data."""
+    def __init__(self, network: Classifier, images: torch.Tensor) -> None:
+        """`images` are the training data."""
         self.network, self.device = network, network.head.weight.device
         mixed = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).to(images.device)
-        self.real, _ = described(network, images[mixed])
-        self.moments, self.labels = Moments.of(self.real), labels
+        self.real = {name: described(network, change(images[mixed]))[0] for name, change in SEEN.items()}
+        self.moments = {name: Moments.of(features) for name, features in self.real.items()}
 
     def figures(self, pictures: torch.Tensor, classes: torch.Tensor | None) -> dict[str, np.ndarray]:
         """Replicates of every metric; no accuracy where the pictures were asked for no class."""
         pictures = pictures.to(self.device)
-        features, guessed = described(self.network, pictures)
-        precision, recall = precision_recall(features, self.real[: len(features)])
+        seen = {name: described(self.network, change(pictures)) for name, change in SEEN.items()}
         found = {
-            "frechet": frechet(Moments.leaving_out(features), self.moments), "precision": precision, "recall": recall,
             "high_frequency": leave_out_means(high_frequency(pictures.clamp(-1, 1))),
             "clipped": leave_out_means(clipped(pictures)),
         }  # fmt: skip
         if classes is not None:
-            found["accuracy"] = leave_out_means((guessed == classes.to(self.device)).float())
+            found["accuracy"] = leave_out_means((seen[""][1] == classes.to(self.device)).float())
+        for name, (features, _) in seen.items():
+            figures = compared(features, self.real[name], self.moments[name])
+            found |= {f"{metric}{name}": replicates for metric, replicates in figures.items()}
         return found
 
 
@@ -91,16 +94,27 @@ def classifier_for(file: Path, data: Path, device: torch.device, steps: int, bat
     return load(file, device)
 
 
+def test_pictures(images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Real pictures by name: as they are, with faint noise, and faintly blurred."""
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    return {
+        "test pictures": images, f"test pictures with noise {NOISE:g}": images + NOISE * noise,
+        f"test pictures with blur {BLUR:g}": in_process.pack("sag_core").blur(images, BLUR),
+    }  # fmt: skip
+
+
 def add_floors(results: Results, world: str, measure: Measure, data: Path, counts: set[int], accuracy: float) -> None:
     """The test pictures, measured as if they had been sampled: no setting can be expected to do better."""
     from train import load_images
 
     images, labels = load_images(data, "test")
     for count in sorted({min(count, len(images)) for count in counts}):
-        name = f"{world}, test pictures, {count} pictures"
-        if name not in results.rows:
-            figures = measure.figures(images[:count], labels[:count])
-            results.add(name, figures, world=world, count=count, test_accuracy=accuracy)
+        for kind, pictures in test_pictures(images[:count]).items():
+            name = f"{world}, {kind}, {count} pictures"
+            if name not in results.rows:
+                figures = measure.figures(pictures, labels[:count])
+                against = f"{world}, test pictures, {count} pictures"
+                results.add(name, figures, world=world, count=count, test_accuracy=accuracy, plain=against)
 
 
 def sample_all(
@@ -121,8 +135,10 @@ def sample_all(
         sampled = sampler.sample(setting, cfg)
         classes = sampler.classes[: setting.count] if setting.conditional else None
         figures = measure.figures(sampled.pictures, classes)
-        # In other arithmetic than the study's, the same setting in the study's is what it is held against.
-        plain = setting.plain.name if name == setting.name else setting.name
+        # In other arithmetic than the study's, the same setting in the study's is what it is held against, if it is
+        # there.
+        twin = name != setting.name and setting.name in results.rows
+        plain = setting.name if twin else named(setting.plain, precision)
         results.add(name, figures, **described_setting(setting, sampled), plain=plain, arithmetic=precision,
                     device=device)  # fmt: skip
         pace = (time.perf_counter() - started) / work
@@ -169,7 +185,7 @@ def main() -> None:
     file = options.work / f"{options.world}_classifier.safetensors"
     network, accuracy = classifier_for(file, options.data, device, options.classifier_steps, options.classifier_batch)
     images, labels = load_images(options.data)
-    measure = Measure(network, images, labels)
+    measure = Measure(network, images)
     settings = list(in_order(options.world, options.questions, options.most))
     if options.pictures:
         settings = [replace(s, count=options.pictures) for s in settings]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import nan
 from typing import NamedTuple
 
 import pandas as pd
@@ -26,8 +27,14 @@ COLUMNS = (
 )  # fmt: skip
 AGAINST = {
     "e": "the same without guidance, or against the setting named in the row",
+    "settled": "the same without guidance, or against the untouched test pictures",
     "arithmetic": f"the same in {ARITHMETIC}, or without guidance",
 }
+SETTLED = (
+    *COLUMNS[:2], Column("settled", "frechet_settled"), Column("its change", "frechet_settled_difference"),
+    Column("precision %, settled", "precision_settled", 100, 1), Column("recall %, settled", "recall_settled", 100, 1),
+)  # fmt: skip
+CHANGES = tuple(Column("", f"{metric}_difference", 100, 1) for metric in ("precision", "recall", "accuracy"))
 A_CALL = Column("change a call, 1/1000", "frechet_per_call", 1000, 2)
 
 
@@ -67,10 +74,12 @@ def rows_of(results: pd.DataFrame, world: str, letter: str) -> pd.DataFrame:
     """The rows that answer a question, and last the floor, of as many pictures where there are so many."""
     if letter == "arithmetic":
         return in_other_arithmetic(results, world)
+    if letter == "settled":
+        return results[(results["world"] == world) & results.get("frechet_settled", results["frechet"] * nan).notna()]
     names = [s.name for s in sorted(questions(world)[letter], key=reading_order)]
     found = results[results["name"].isin(names)].set_index("name", drop=False)
     found = found.reindex([n for n in names if n in found.index])
-    floors = results[results["name"].str.startswith(f"{world}, test pictures")]
+    floors = results[results["name"].str.startswith(f"{world}, test pictures, ")]
     if found.empty or floors.empty:
         return found
     nearest = (floors["count"] - found["count"].max()).abs().idxmin()
@@ -79,10 +88,10 @@ def rows_of(results: pd.DataFrame, world: str, letter: str) -> pd.DataFrame:
 
 def in_other_arithmetic(results: pd.DataFrame, world: str) -> pd.DataFrame:
     """Settings that were sampled in the study's arithmetic and in another, each pair together."""
-    own = results[(results["world"] == world) & results["arithmetic"].notna()]
-    others = own[own["arithmetic"] != ARITHMETIC]
-    twins = own[own["name"].isin(others["against"])]
-    return pd.concat([twins, others]).sort_values("name")
+    own = results[results["world"] == world]
+    twins, others = own[own["arithmetic"] == ARITHMETIC], own[own["arithmetic"] != ARITHMETIC]
+    others = others[others["against"].isin(twins["name"])]
+    return pd.concat([twins[twins["name"].isin(others["against"])], others]).sort_values("name")
 
 
 def table(results: pd.DataFrame, world: str, letter: str) -> str:
@@ -91,6 +100,7 @@ def table(results: pd.DataFrame, world: str, letter: str) -> str:
     if rows.empty:
         return "Not sampled yet."
     columns = [*COLUMNS[:2], *([A_CALL] if letter == "b" else []), *COLUMNS[2:]]
+    columns = list(SETTLED) if letter == "settled" else columns
     titles = ["setting", "UNet evaluations", *(["cfg by norm, parallel"] if letter == "e" else [])]
     titles += [column.title for column in columns]
     lines = [titles, ["---"] * len(titles)]
@@ -113,4 +123,4 @@ def figure(results: pd.DataFrame, wanted: str) -> str:
     if metric in ("test_accuracy", "effective_norm", "effective_parallel", "frechet_corrected"):
         value = row.iloc[0][metric]
         return f"{value:.1%}".replace("%", " %") if metric == "test_accuracy" else f"{value:.2f}"
-    return shown(row.iloc[0], next(c for c in (*COLUMNS, A_CALL) if c.metric == metric))
+    return shown(row.iloc[0], next(c for c in (*COLUMNS, A_CALL, *SETTLED, *CHANGES) if c.metric == metric))

@@ -82,13 +82,23 @@ class Noise:
 
 
 def test_what_was_sampled_is_not_sampled_again_and_a_matched_cfg_waits_for_its_measure(tmp_path):
-    measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32), LABELS)
+    measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32))
     sag = Setting("fashion", scale=1.0, count=20)
     matched, noise = replace(sag, scale=0.0, cfg_like=sag.name, cfg_by="norm"), Noise()
     for _ in range(2):
         results = Results(tmp_path / "fashion.jsonl")
         sample_all(results, noise, measure, [matched, sag, matched], float("inf"), "float16")
     assert noise.asked == [(sag.name, 2.0), (matched.name, 2.5)]
+
+
+def test_in_other_arithmetic_the_study_s_own_is_the_reference_where_it_was_sampled(tmp_path):
+    measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32))
+    sag, alone, twin = Setting("fashion", scale=1.0, count=20), Results(tmp_path / "1"), Results(tmp_path / "2")
+    sample_all(alone, Noise(), measure, [sag], float("inf"), "float32")
+    for arithmetic in ("float16", "float32"):
+        sample_all(twin, Noise(), measure, [sag], float("inf"), arithmetic)
+    against = [results.rows[f"{sag.name}, float32"]["plain"] for results in (alone, twin)]
+    assert against == [f"{sag.plain.name}, float32", sag.name]
 
 
 def test_every_setting_comes_after_the_one_it_is_held_against():

@@ -15,6 +15,7 @@ from metrics import (
     leave_out_means,
     precision_recall,
     radii,
+    settled,
 )
 from scipy.linalg import sqrtm
 
@@ -91,6 +92,11 @@ def test_high_frequency_is_that_of_the_finest_stripes_and_not_of_a_slope():
 
 def test_clipped_counts_what_lies_beyond_black_and_white():
     assert clipped(torch.tensor([[[[1.5, -1.5, 1.0, 0.0]]]])).tolist() == [0.5]
+
+
+def test_settled_pictures_lose_what_is_nearly_black_or_white_and_nothing_else():
+    given = torch.tensor([-1.2, -0.95, -0.85, 0.0, 0.85, 0.95, 1.3])
+    assert settled(given).tolist() == pytest.approx([-1.0, -1.0, -0.85, 0.0, 0.85, 1.0, 1.0])
 
 
 def test_there_are_as_many_replicates_as_groups_and_one():

@@ -66,6 +66,15 @@ def test_other_arithmetic_is_held_against_the_same_in_the_study_s_own():
     assert "| +0.010 ± 0.000 |" in shown[3]
 
 
+def test_only_what_was_measured_settled_is_in_its_table():
+    line_of_sag = line(SAG, 1.2, 20)
+    line_of_sag["figures"]["frechet_settled"] = line_of_sag["figures"]["frechet"]
+    lines = {row["name"]: row for row in (line(SAG.plain, 1.3, 0), line_of_sag)}
+    shown = table(with_costs(collected(lines)), "fashion", "settled").splitlines()
+    assert shown[2].startswith("| cfg 2, scale 1 | 60 | 1.200 ± 0.055 | -0.100 ± 0.000 | 1.200 ± 0.055 |")
+    assert shown[3] == ""
+
+
 def test_a_label_leaves_out_what_all_rows_share():
     assert label(SAG.name) == "cfg 2, scale 1"
     assert label(MATCHED.name) == "cfg as norm of (cfg 2, scale 1)"
