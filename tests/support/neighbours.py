@@ -168,3 +168,19 @@ def sliding(calc_cond_batch):
         return [out / counts for out in outs]
 
     return windows
+
+
+ALL = {
+    **NEIGHBOURS,
+    "pag": pag,
+    "core sag": core_sag,
+    "ip adapter": ip_adapter(),
+    "nag": nag,
+    "skimmed cfg": skimmed_cfg,
+    "dynamic thresholding": dynamic_thresholding,
+    "rescale cfg": rescale_cfg,
+    "fixed batch": fixed_batch,
+    "tiled diffusion": tiled_diffusion,
+    "hypertile to the middle": hypertile_to_the_middle,
+    "tome in the middle": token_merging_in_the_middle,
+}
