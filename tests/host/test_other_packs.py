@@ -128,6 +128,22 @@ def test_a_call_that_a_fixed_batch_takes_apart_is_left_alone_and_said(sag, model
     assert "does not fit a 12x20 map" in caplog.text
 
 
+def test_rows_that_do_not_divide_among_the_prompts_are_left_alone_and_said(sag, model, caplog):
+    """An engine built for three rows that fills up with copies: two prompts, three rows."""
+
+    def three(apply_model, args):
+        def fill(t):
+            return torch.cat([t, t[:1]]) if torch.is_tensor(t) and len(t) == 2 else t
+
+        c = {name: fill(value) for name, value in args["c"].items()}
+        return apply_model(fill(args["input"]), fill(args["timestep"]), **c)[: len(args["input"])]
+
+    filled = hooked(lambda m: m.set_model_unet_function_wrapper(three))(model)
+    with Calls(model) as calls:
+        assert torch.equal(sample(sag(filled)), sample(filled))
+    assert [1] not in calls and "attention of shape (3, 240, 64) does not fit a 12x20 map" in caplog.text
+
+
 def test_sliding_contexts_over_frames_are_left_alone(sag, model, monkeypatch):
     """As AnimateDiff-Evolved had them at first: it swapped the host's function."""
     monkeypatch.setattr(comfy.samplers, "calc_cond_batch", sliding(comfy.samplers.calc_cond_batch))
