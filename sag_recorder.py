@@ -77,8 +77,9 @@ class Call(NamedTuple):
         """
         places = options["cond_or_uncond"]
         prompts = options.get("uuids", [None] * len(places))
-        if only in places and places.count(only) < len(places):
-            batch = q.shape[0] // len(places)
+        batch, left_over = divmod(q.shape[0], len(places))
+        # Rows that do not divide belong to no prompt for sure: kept whole, they are passed over with the reason.
+        if not left_over and only in places and places.count(only) < len(places):
             first, end = places.index(only), len(places) - places[::-1].index(only)
             q, k = (t[first * batch : end * batch].clone() for t in (q, k))
             places, prompts = places[first:end], prompts[first:end]

@@ -4,6 +4,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -14,3 +16,7 @@ def load_pack(name: str = "sag_delayed_activation") -> None:
 
 
 load_pack()
+# The same examples each time, so that a commit cannot fail by chance. `--hypothesis-profile nightly` looks at others.
+settings.register_profile("normal", max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile("nightly", max_examples=500, deadline=None, database=None, print_blob=True)
+settings.load_profile("normal")

@@ -4,25 +4,11 @@ import logging
 
 import pytest
 import torch
-from comfy_extras import nodes_freelunch, nodes_hypertile, nodes_model_downscale, nodes_pag, nodes_sag, nodes_tomesd
 from hosts import has_attention_override, since_0_3_28
+from neighbours import NEIGHBOURS, core_sag, pag
 from tiny_unet import Calls, distance, sample
 
 pytestmark = pytest.mark.host
-
-
-def made_by(node, model, *values):
-    """The MODEL that one of the host's nodes gives, whichever of its two node APIs it uses."""
-    made = node.execute(model, *values) if hasattr(node, "execute") else getattr(node(), node.FUNCTION)(model, *values)
-    return getattr(made, "args", made)[0]
-
-
-def pag(model):
-    return made_by(nodes_pag.PerturbedAttentionGuidance, model, 3.0)
-
-
-def core_sag(model):
-    return made_by(nodes_sag.SelfAttentionGuidance, model, 0.5, 2.0)
 
 
 def test_pag_keeps_its_effect_before_and_after_it(sag, model, plain):
@@ -71,16 +57,6 @@ def test_two_nodes_in_one_window_add_up(sag, model):
         latent = sample(sag(sag(model, 0.25), 0.25))
     assert calls == [[1, 0], [1], [1]] * 4
     assert distance(latent, sample(sag(model, 0.5))) < 1e-5
-
-
-NEIGHBOURS = {
-    "freeu": lambda m: made_by(nodes_freelunch.FreeU_V2, m, 1.3, 1.4, 0.9, 0.2),
-    "hypertile": lambda m: made_by(nodes_hypertile.HyperTile, m, 64, 2, 0, False),
-    "tome": lambda m: made_by(nodes_tomesd.TomePatchModel, m, 0.3),
-    "deep shrink": lambda m: made_by(
-        nodes_model_downscale.PatchModelAddDownscale, m, 1, 1.5, 0.0, 0.5, True, "bicubic", "bicubic"
-    ),
-}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ class DenseSAG:
         self.model, self.scale, self.blur_sigma, self.threshold = model.clone(), scale, blur_sigma, threshold
         self.stack, self.transformer = stack or model.model.diffusion_model.middle_block[1], transformer
         self.qk, self.grid, self.recording = {}, None, True
-        self.model.set_model_sampler_post_cfg_function(self.guide)
+        self.model.set_model_sampler_post_cfg_function(lambda args: self.guide(args))  # clones copy bound methods
 
     def __enter__(self):
         attention = self.stack.transformer_blocks[self.transformer].attn1
@@ -38,10 +38,13 @@ class DenseSAG:
         if self.recording:
             self.qk[name] = out.float()
 
-    def mask(self, batch, height, width):
+    def attention(self, batch):
         q, k = (self.qk[n][:batch].unflatten(-1, (self.heads, -1)).permute(0, 2, 1, 3) for n in "qk")  # uncond first
         weights = torch.softmax(torch.einsum("bhid,bhjd->bhij", q, k) / q.shape[-1] ** 0.5, dim=-1)
-        tokens = weights.mean(dim=1).sum(dim=1).reshape(batch, *self.grid)
+        return weights.mean(dim=1).sum(dim=1).reshape(batch, *self.grid)
+
+    def mask(self, batch, height, width):
+        tokens = self.attention(batch)
         rows = torch.arange(height) * self.grid[0] // height
         columns = torch.arange(width) * self.grid[1] // width
         return (tokens[:, rows][:, :, columns] > self.threshold).unsqueeze(1)

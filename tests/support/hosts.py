@@ -33,7 +33,8 @@ UNET = "comfy.ldm.modules.diffusionmodules.openaimodel"
 KNOWS_PRECISION = "attn_precision" in source_of(UNET)
 knows_attn_precision = only(KNOWS_PRECISION, "needs ComfyUI of summer 2024: attn_precision")
 
-has_pre_cfg = only("sampler_pre_cfg_function" in source_of("comfy.samplers"), "needs ComfyUI 0.0.1: pre-CFG functions")
+HAS_PRE_CFG = "sampler_pre_cfg_function" in source_of("comfy.samplers")
+has_pre_cfg = only(HAS_PRE_CFG, "needs ComfyUI 0.0.1: pre-CFG functions")
 has_calc_cond_batch_function = only(
     "sampler_calc_cond_batch_function" in source_of("comfy.samplers"),
     "needs ComfyUI 0.3.44: sampler_calc_cond_batch_function",

@@ -40,9 +40,9 @@ def tiny_model(depth: int = 1, kind: str = "EPS", **unet) -> comfy.model_patcher
     return comfy.model_patcher.ModelPatcher(model, CPU, CPU)
 
 
-def prompt(seed: int, tokens: int = 8, **settings) -> list:
+def prompt(seed: int, tokens: int = 8, context: int = CONTEXT, **settings) -> list:
     """A CONDITIONING of one random prompt; `settings` are the host's own (area, strength, mask, start_percent...)."""
-    return [[torch.randn(1, tokens, CONTEXT, generator=torch.Generator().manual_seed(seed)), settings]]
+    return [[torch.randn(1, tokens, context, generator=torch.Generator().manual_seed(seed)), settings]]
 
 
 POSITIVE, NEGATIVE = prompt(1), prompt(2)
@@ -53,11 +53,14 @@ def noise(shape=SHAPE, seed: int = 3) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def sample(model, positive=POSITIVE, negative=NEGATIVE, cfg=7.0, steps=4, shape=SHAPE, sampler="euler", **more):
+def sample(
+    model, positive=POSITIVE, negative=NEGATIVE, cfg=7.0, steps=4, shape=SHAPE, sampler="euler", scheduler="normal",
+    **more,
+):  # fmt: skip
     """The latent [B, 4, h, w] that the host's own sampling gives."""
-    empty = torch.zeros(shape)
+    start, empty = noise(shape), torch.zeros(shape)
     return comfy.sample.sample(
-        model, noise(shape), steps, cfg, sampler, "normal", positive, negative, empty, disable_pbar=True, seed=3, **more
+        model, start, steps, cfg, sampler, scheduler, positive, negative, empty, disable_pbar=True, seed=3, **more
     )
 
 

@@ -1,0 +1,124 @@
+"""Faults and long queues on the real server: it stays up, and nothing of one run reaches another."""
+
+import functools
+import itertools
+import os
+import time
+from pathlib import Path
+
+import pytest
+from comfy_server import ComfyServer, ServerProblem
+
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI"),
+]
+ROOT = Path(__file__).parents[2]
+KINDS = ["out of memory", "exception", "interrupt", "nan"]
+SEEDS = range(5)
+LOADED = 20  # prompts after which the server has loaded and cached whatever it ever will
+MOST_GROWTH = 16  # MiB; the queries and keys of one evaluation take 0.3, so 500 prompts that kept theirs take 300
+SOCKETS = 3  # the test's own connections may not be closed yet
+long = functools.partial(pytest.param, marks=pytest.mark.nightly)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "demo/sag_demo",
+             "server-checks": ROOT / "tests/support/server_checks"}  # fmt: skip
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("OMP_NUM_THREADS", "1")  # the model is tiny: handing its work to other threads takes longer
+        with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
+            yield running
+
+
+def workflow(seed, steps=2, fault=None, sag=True):
+    """Loader and SAG node are the same in each, so that the host keeps one patched MODEL for all."""
+    sampled_by = "sag" if sag else "model"
+    prompt = {
+        "model": {"class_type": "SAG demo: model", "inputs": {}},
+        "latent": {"class_type": "SAG demo: latent", "inputs": {}},
+        "sampler": {"class_type": "KSampler", "inputs": {
+            "model": [sampled_by, 0], "positive": ["model", 1], "negative": ["model", 2],
+            "latent_image": ["latent", 0], "seed": seed, "steps": steps, "cfg": 2.0, "sampler_name": "euler",
+            "scheduler": "normal", "denoise": 1.0}},
+        "digest": {"class_type": "SAG tests: digest", "inputs": {"samples": ["sampler", 0]}},
+    }  # fmt: skip
+    if sag:
+        settings = {"scale": 0.5, "blur_sigma": 2.0, "sigma_start": 15.0, "sigma_end": 0.0}
+        prompt["sag"] = {"class_type": "SAG delayed activation", "inputs": {"model": ["model", 0], **settings}}
+    if fault:
+        kind, call = fault
+        inputs = {"model": [sampled_by, 0], "kind": kind, "call": call}
+        prompt["fault"] = {"class_type": "SAG tests: fault", "inputs": inputs}
+        prompt["sampler"]["inputs"]["model"] = ["fault", 0]
+    return prompt
+
+
+def digest(server, queued):
+    return server.wait(queued)["outputs"]["digest"]["digest"][0]
+
+
+def said(server, prompt):
+    """What the server says of a failed prompt; for one that does not fail, nothing."""
+    try:
+        server.wait(server.queue(prompt))
+    except ServerProblem as problem:
+        return str(problem)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def alone(server):
+    """What each seed gives."""
+    return {seed: digest(server, server.queue(workflow(seed))) for seed in SEEDS}
+
+
+FAULTS = [(kind, call) for call in (1, 2, 3, 4) for kind in KINDS]  # both prompts, the extra call, and again
+
+
+@pytest.mark.parametrize("faults", [FAULTS[:8], long(FAULTS * 3 + FAULTS[:2])], ids=len)
+def test_after_each_fault_the_server_is_up_and_the_next_prompt_is_as_a_fresh_one(server, alone, faults):
+    own = {kind: said(server, workflow(7, fault=(kind, 1), sag=False)) for kind in KINDS}
+    assert "Allocation on device" in own["out of memory"] and own["exception"] and own["interrupt"] and not own["nan"]
+    for number, fault in enumerate(faults):
+        assert said(server, workflow(100 + number, fault=fault)) == own[fault[0]]
+        seed = SEEDS[number % len(SEEDS)]
+        assert digest(server, server.queue(workflow(seed))) == alone[seed]
+
+
+def test_two_prompts_in_the_queue_that_share_a_model_give_what_each_gives_alone(server, alone):
+    first, second = (server.queue(workflow(seed)) for seed in SEEDS[:2])
+    assert [digest(server, first), digest(server, second)] == [alone[seed] for seed in SEEDS[:2]]
+
+
+def resident(server):
+    """MiB of memory that the server holds."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
+
+def open_files(server):
+    return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+
+def lines_of_log(server):
+    return server.log.read_text().count("SAG delayed activation")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc to read memory and open files from")
+@pytest.mark.parametrize("prompts", [30, long(500)])
+def test_a_long_queue_leaves_no_memory_no_file_and_one_line_of_log_each(server, alone, prompts):
+    seeds = itertools.cycle(SEEDS)
+    for seed in itertools.islice(seeds, LOADED):
+        digest(server, server.queue(workflow(seed)))
+    memory, files, logged = resident(server), open_files(server), lines_of_log(server)
+    started = time.monotonic()
+    for seed in itertools.islice(seeds, prompts):
+        assert digest(server, server.queue(workflow(seed))) == alone[seed]
+    print(
+        f"{prompts} prompts in {time.monotonic() - started:.0f} s: {memory:.0f} MiB before, {resident(server):.0f} "
+        f"after; {files} open files before, {open_files(server)} after"
+    )
+    assert lines_of_log(server) - logged == prompts
+    assert open_files(server) <= files + SOCKETS and resident(server) - memory < MOST_GROWTH
