@@ -212,6 +212,14 @@ def prompts(several: bool = True):
     return one | st.lists(placed, min_size=1, max_size=3).map(tuple) if several else one
 
 
+def repeatable(scene: Scene) -> bool:
+    """Whether the host's own result is a number, and the same number each time."""
+    if scene.scheduler == "kl_optimal" and scene.steps == 1:
+        return False  # divides by its steps less one
+    # torch 2.11's convolution in bfloat16 on the CPU reads memory that nobody wrote where the tokens are 1 wide.
+    return scene.unet.dtype != torch.bfloat16 or scene.shape[3] > 2
+
+
 def scenes(several: bool = True, **fixed):
     """Any scene; `several` prompts with places, or one a side. `fixed` are strategies for what is not to be any."""
     return st.builds(
@@ -231,7 +239,7 @@ def scenes(several: bool = True, **fixed):
             "short": st.just((False,)) | st.lists(st.booleans(), min_size=1, max_size=4).map(tuple),
             **fixed,
         },
-    ).filter(lambda scene: scene.steps > 1 or scene.scheduler != "kl_optimal")  # whose one step is no number
+    ).filter(repeatable)
 
 
 @dataclass(frozen=True)
