@@ -248,8 +248,7 @@ def write(files: list[Path], out: Path) -> None:
     if "every" in kinds:
         plots.frontier([r for r in records if r["kind"] == "every"], out.parent / "every.png")
         parts += ["## Reusing guidance: `every`",
-                  "The demo's trained model, cfg 2, scale 1.5. Dashed: how far the picture is without SAG. Above that "
-                  "line, reusing guidance harms more than it saves; a shorter window saves calls and changes less.",
+                  "The demo's trained model, cfg 2, scale 1.5. Dashed: how far the picture is without SAG.",
                   "![UNet calls saved against distance, for every from 1 to 8](every.png)"]  # fmt: skip
     out.write_text("\n\n".join(filter(None, parts)) + "\n")
     print(out.read_text())
