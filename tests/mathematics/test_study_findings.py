@@ -62,7 +62,7 @@ def test_a_negative_scale_gains_on_emoji_and_loses_on_fashion():
 
 @pytest.mark.parametrize("every", [2, 3, 4])
 def test_every_changes_the_distance_by_no_more_than_guidance_on_every_step(every):
-    own, always = (f"fashion, cfg 2, scale 1, {more}20 steps, 400 pictures, float32" for more in (f"every {every}, ", ""))
+    own, always = (fashion(f"scale 1{more}", 400) + ", float32" for more in (f", every {every}", ""))
     assert change(own) < change(always, "_high")
 
 
