@@ -21,7 +21,7 @@ from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, degrade, fade_
 from .sag_layers import Layer
 from .sag_masks import STORE, MaskStore, PackedMask
 from .sag_recorder import AttentionRecorder, Conds, Evaluation, ExtraPass, Key, PassedOver
-from .sag_run import Guidance, Run, options_keep_wrappers, wrappers_exist
+from .sag_run import RUN, Guidance, Run, options_keep_wrappers, wrappers_exist
 
 POSITIVE_PLACE, NEGATIVE_PLACE = 0, 1  # in transformer_options["cond_or_uncond"], for most guiders
 AUTO, NEGATIVE, POSITIVE = "auto", "negative", "positive"
@@ -78,10 +78,8 @@ def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterat
         # as all tensors of this node.
         yield Part(prompts[0], torch.ones_like(x[:, :1]), 0, 0)
         return
-    ordered = sorted(prompts, key=lambda c: "default" in c)
-    # What default prompts take, where there are any: the part of the frame no other took.
-    remainder = torch.ones_like(x[:, :1]) if ordered and "default" in ordered[-1] else None
-    for prompt in ordered:
+    remainder = torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
+    for prompt in sorted(prompts, key=lambda c: "default" in c):
         active = comfy.samplers.get_area_and_mult(prompt, x, sigma)
         if active is None:
             continue
@@ -89,7 +87,7 @@ def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterat
         weight = active.mult[:, :1]
         if "default" in prompt:
             weight = remainder.relu()
-        elif remainder is not None:
+        else:
             remainder[..., top : top + height, left : left + width] -= weight
         yield Part(prompt, weight, top, left)
 
@@ -126,6 +124,7 @@ class DelayedSAG:
                 model.add_wrapper_with_key(kind, self.key, self.around_evaluation)
         model.set_model_sampler_post_cfg_function(self.guide)
         options[STORE] = MaskStore()
+        options.setdefault(RUN, {})  # empty in a MODEL, always: every run copies it
 
     def around_evaluation(
         self,

@@ -42,9 +42,11 @@ class Chunk(NamedTuple):
     def attention(self, batch: int) -> torch.Tensor:
         """Attention received by each token of this prompt: [batch, 1, rows, columns], float32."""
         rows, columns = self.grid
-        fits = self.q.shape[0] == self.shares * batch and rows * columns == self.q.shape[1] == self.k.shape[1]
-        if not fits:
+        if not rows * columns == self.q.shape[1] == self.k.shape[1]:
             raise PassedOver(f"attention of shape {tuple(self.q.shape)} does not fit a {rows}x{columns} map")
+        if self.q.shape[0] != self.shares * batch:
+            rows_of = f"{self.q.shape[0]} rows does not fit {self.shares} x {batch} pictures"
+            raise PassedOver(f"attention of {rows_of}: another node splits the batch")
         own = slice(self.number * batch, (self.number + 1) * batch)
         return attention_received(self.q[own], self.k[own], self.heads).view(batch, 1, rows, columns)
 

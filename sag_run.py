@@ -18,7 +18,7 @@ from .sag_masks import STORE, MaskStore, PackedMask, RunMasks, StepMask
 
 NAME = "SAG delayed activation"
 MASKS_OF_RUN = "sag_delayed_activation masks of this run"
-RUN_ON_CONDITIONING = "sag_delayed_activation"
+RUN = "sag_delayed_activation run"  # in model_options; on hosts before 0.3.7 on a conditioning
 
 
 @functools.cache
@@ -142,13 +142,16 @@ def end(counts: RunCounts, masks: RunMasks) -> None:
 def run_scope(args: dict[str, Any]) -> dict[str, Any]:
     """A dict that lives just as long as the sampling run.
 
-    Hosts before 0.3.7 hand out the MODEL's own options, which outlive it. There the positive prompt's conditioning,
-    which the host makes anew for every run, carries the dict.
+    It lies in the MODEL's options: a run of the host copies them with the dicts in them, while nodes that copy them for
+    every evaluation (AnimateDiff-Evolved) hand on the dicts in them.
+
+    Hosts before 0.3.7 hand out the MODEL's own options, which outlive the run. There the positive prompt's
+    conditioning, which the host makes anew for every run, carries the dict.
     """
     if wrappers_exist():
-        return args["model_options"]
+        return args["model_options"].setdefault(RUN, {})
     conditioning = next(iter(args["cond"][0]["model_conds"].values()))
-    return vars(conditioning).setdefault(RUN_ON_CONDITIONING, {})
+    return vars(conditioning).setdefault(RUN, {})
 
 
 def masks_of_run(scope: dict[str, Any], args: dict[str, Any]) -> RunMasks:

@@ -1,5 +1,8 @@
 """Packs that users run beside this one, each as the few lines of its hook in `neighbours`."""
 
+import logging
+import re
+
 import comfy.samplers
 import pytest
 import torch
@@ -19,7 +22,8 @@ from neighbours import (
     token_merging_in_the_middle,
 )
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from tiny_unet import Calls, distance, first_guidance, sample
+from sag_delayed_activation.sag_masks import STORE
+from tiny_unet import SHAPE, Calls, distance, first_guidance, sample
 
 pytestmark = pytest.mark.host
 FRAMES = (8, 4, 16, 16)
@@ -125,7 +129,7 @@ def test_a_call_that_a_fixed_batch_takes_apart_is_left_alone_and_said(sag, model
     shape = (2, 4, 24, 40)
     latent = sample(sag(fixed_batch(model)), shape=shape)
     assert torch.equal(latent, sample(fixed_batch(model), shape=shape))
-    assert "does not fit a 12x20 map" in caplog.text
+    assert re.search(r"attention of (\d) rows does not fit \1 x 2 pictures: another node splits the batch", caplog.text)
 
 
 def test_rows_that_do_not_divide_among_the_prompts_are_left_alone_and_said(sag, model, caplog):
@@ -141,7 +145,7 @@ def test_rows_that_do_not_divide_among_the_prompts_are_left_alone_and_said(sag, 
     filled = hooked(lambda m: m.set_model_unet_function_wrapper(three))(model)
     with Calls(model) as calls:
         assert torch.equal(sample(sag(filled)), sample(filled))
-    assert [1] not in calls and "attention of shape (3, 240, 64) does not fit a 12x20 map" in caplog.text
+    assert [1] not in calls and "attention of 3 rows does not fit 2 x 1 pictures" in caplog.text
 
 
 def test_sliding_contexts_over_frames_are_left_alone(sag, model, monkeypatch):
@@ -162,3 +166,25 @@ def test_sliding_contexts_in_a_wrapper_are_left_alone_and_said(sag, model, caplo
         latent = sample(beside(contexts, sag, model, first), shape=FRAMES, steps=2)
     assert [1] not in calls and torch.equal(latent, sample(contexts(model), shape=FRAMES, steps=2))
     assert "2 because" in caplog.text
+
+
+@pytest.fixture
+def copied_options(monkeypatch):
+    """AnimateDiff-Evolved: the host's sampling function, given copies of the run's options, new ones each time."""
+    original = comfy.samplers.sampling_function
+
+    def evaluate(model, x, timestep, uncond, cond, cond_scale, model_options=None, seed=None):
+        copied = {**model_options, "transformer_options": {**model_options["transformer_options"]}}
+        return original(model, x, timestep, uncond, cond, cond_scale, copied, seed)
+
+    monkeypatch.setattr(comfy.samplers, "sampling_function", evaluate)
+
+
+def test_a_pack_that_copies_the_options_for_every_evaluation_leaves_one_run(model, caplog, copied_options):
+    caplog.set_level(logging.INFO)
+    patched = SelfAttentionGuidanceAdvanced().patch(model, 0.5, 2.0, 15.0, 0.0, every=2)[0]
+    with Calls(model) as calls:
+        sample(patched)
+    said = [r.getMessage() for r in caplog.records if "SAG delayed activation" in r.getMessage()]
+    assert len(said) == 1 and "acted on 4 of 4" in said[0] and calls.count([1]) == 2
+    assert len(patched.model_options[STORE].runs[SHAPE].steps) == 4
