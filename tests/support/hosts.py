@@ -33,6 +33,7 @@ UNET = "comfy.ldm.modules.diffusionmodules.openaimodel"
 KNOWS_PRECISION = "attn_precision" in source_of(UNET)
 knows_attn_precision = only(KNOWS_PRECISION, "needs ComfyUI of summer 2024: attn_precision")
 
+FADES_SMALL_AREAS = "rr = min(" in source_of("comfy.samplers")  # older ones fail at areas less than 8 wide or high
 HAS_PRE_CFG = "sampler_pre_cfg_function" in source_of("comfy.samplers")
 has_pre_cfg = only(HAS_PRE_CFG, "needs ComfyUI 0.0.1: pre-CFG functions")
 has_calc_cond_batch_function = only(

@@ -9,7 +9,7 @@ from unittest import mock
 
 import comfy.samplers
 import torch
-from hosts import HAS_PRE_CFG, KNOWS_FLOW, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
+from hosts import FADES_SMALL_AREAS, HAS_PRE_CFG, KNOWS_FLOW, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
 from hypothesis import strategies as st
 from neighbours import ALL
 from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
@@ -21,6 +21,8 @@ from tiny_unet import prompt, sample, tiny_model
 SAMPLERS = [s for s in comfy.samplers.KSampler.SAMPLERS if s not in ("dpm_adaptive", "dpm_fast") and s[-4:] != "_gpu"]
 SCHEDULERS = list(comfy.samplers.KSampler.SCHEDULERS)
 KINDS = ["EPS", "V_PREDICTION"] + ["FLOW"] * KNOWS_FLOW
+# Of 2 x 2, halved to one pixel, the tiny UNet's group norm would have one value a group, which it refuses.
+SMALLEST_AREA = 3 if FADES_SMALL_AREAS else 8
 UNBOUNDED = 1000.0  # as a start: no upper bound
 ENDLESS_MEMORY, NO_MEMORY = 0.0, 1e30  # what a call is said to need
 
@@ -79,13 +81,10 @@ class Prompt:
 
 
 def pixels(place: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Top, left, height and width in latent pixels, inside the frame, each side 3 or more where the frame has that.
-
-    Halved to a single pixel, it would give the tiny UNet's group norm one value a group, which that refuses.
-    """
-    starts = [min(int(start * side), max(0, side - 3)) for start, side in zip(place[:2], size, strict=True)]
+    """Top, left, height and width in latent pixels, inside the frame, no side less than SMALLEST_AREA if that fits."""
+    starts = [min(int(start * side), max(0, side - SMALLEST_AREA)) for start, side in zip(place[:2], size, strict=True)]
     room = [side - start for start, side in zip(starts, size, strict=True)]
-    sides = [min(space, max(3, int(part * space))) for part, space in zip(place[2:], room, strict=True)]
+    sides = [min(space, max(SMALLEST_AREA, int(p * space))) for p, space in zip(place[2:], room, strict=True)]
     return starts[0], starts[1], sides[0], sides[1]
 
 
