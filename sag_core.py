@@ -160,7 +160,8 @@ def only_finite(guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     Of those samples nothing is left: a part of a picture steered would be a seam.
     """
     # One number for each, on the device, so that nobody waits: it is finite where all are, and NaN is not below inf.
-    size = torch.linalg.vector_norm(guidance, dim=tuple(range(1, guidance.ndim)), keepdim=True, dtype=torch.float32)
+    wide = torch.promote_types(guidance.dtype, torch.float32)  # the squares of halves would overflow
+    size = torch.linalg.vector_norm(guidance, dim=tuple(range(1, guidance.ndim)), keepdim=True, dtype=wide)
     finite = size < math.inf
     return torch.where(finite, guidance, 0), finite.flatten()
 

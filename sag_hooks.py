@@ -124,7 +124,7 @@ class DelayedSAG:
                 model.add_wrapper_with_key(kind, self.key, self.around_evaluation)
         model.set_model_sampler_post_cfg_function(self.guide)
         options[STORE] = MaskStore()
-        options.setdefault(RUN, {})  # empty in a MODEL, always: every run copies it
+        options.setdefault(RUN, {})  # for `run_scope`: it stays empty in a MODEL, since every run copies it
 
     def around_evaluation(
         self,

@@ -43,7 +43,7 @@ class RunCounts:
     window: SigmaWindow
     sigmas: list[float] = field(default_factory=list)
     acted: list[float] = field(default_factory=list)
-    not_finite: int = 0  # how often guidance was left out for a sample of the batch or more, since it was a NaN
+    not_finite: int = 0  # how often guidance was left out for a sample of the batch or more
     finite: list[HostCopy] = field(default_factory=list)  # boolean [B] of each time it acted, not yet counted
     extra_calls: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
@@ -57,18 +57,26 @@ class RunCounts:
         elif self.sigmas:
             logging.warning("%s", line)
 
-    def settle(self) -> None:
-        """Count what was not finite, and let go of the tensors that say so."""
-        self.not_finite += sum(not finite.tensor().all() for finite in self.finite)
-        self.finite.clear()
+    def settle(self, wait: bool = False) -> None:
+        """Count what was not finite, and let go of the tensors that say so; `wait` for those that have not arrived."""
+        on_their_way, self.finite = self.finite, []
+        for finite in on_their_way:
+            if wait or finite.arrived():
+                self.not_finite += not finite.tensor().all()
+            else:
+                self.finite.append(finite)
 
     def summary(self) -> str:
-        self.settle()
+        self.settle(wait=True)
         line = f"{NAME}: acted on {len(self.acted)} of {len(self.sigmas)} model evaluations"
         if self.acted:
             line += f", from sigma {max(self.acted):.4g} to {min(self.acted):.4g}, {self.extra_calls} extra UNet calls"
             if self.not_finite:
-                line += "; " + f"guidance was not a number on {self.not_finite} of them and left out"
+                left_out = f"on {self.not_finite} of them guidance was not finite for some picture and left out for it"
+                line += f"; {left_out}"
+        elif any(sigma in self.window for sigma in self.sigmas) and not self.passed_over:
+            ended = "the run ended before guidance was computed"
+            line += f": {ended}"
         elif self.sigmas and not self.passed_over:
             line += (
                 f": none lay in the window from {self.window.start:g} to {self.window.end:g}, "
@@ -131,19 +139,24 @@ class Run:
         self.masks.add(StepMask(len(self.counts.sigmas) - 1, sigma, guidance.mask, self.number, reused))
         self.counts.acted.append(sigma)
         self.counts.finite.append(guidance.finite)
+        self.counts.settle()
 
 
 def end(counts: RunCounts, masks: RunMasks) -> None:
-    """The run is over: say what was done, and leave no tensor to the preview."""
+    """The run is over: leave no tensor to the preview, and say what was done."""
+    try:
+        masks.settle(wait=True)  # on what the host waits for itself, the run's last latent
+        counts.settle(wait=True)
+    except RuntimeError:  # the device itself failed. The host has said so; the line is still worth having
+        counts.finite.clear()
     counts.log()
-    masks.settle(wait=True)  # on what the host waits for itself, the run's last latent
 
 
 def run_scope(args: dict[str, Any]) -> dict[str, Any]:
     """A dict that lives just as long as the sampling run.
 
-    It lies in the MODEL's options: a run of the host copies them with the dicts in them, while nodes that copy them for
-    every evaluation (AnimateDiff-Evolved) hand on the dicts in them.
+    It lies in the MODEL's options: a run of the host copies them with the dicts in them, while a shallow copy for every
+    evaluation, as AnimateDiff-Evolved makes it, hands on the dicts in them.
 
     Hosts before 0.3.7 hand out the MODEL's own options, which outlive the run. There the positive prompt's
     conditioning, which the host makes anew for every run, carries the dict.

@@ -10,7 +10,10 @@ from comfy_extras.nodes_custom_sampler import Guider_Basic
 from dense_reference import DenseSAG
 from hosts import before_0_3_11, since_0_3_11
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
+from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sag_layers import find_layer, layers_of
+from sag_delayed_activation.sag_masks import MaskStore
+from sag_delayed_activation.sag_run import Guidance, Run
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guidances, guided, prompt, sample, tiny_model
 
 pytestmark = pytest.mark.host
@@ -258,6 +261,12 @@ def test_between_computed_evaluations_the_guidance_stays_the_same_in_units_of_th
     assert distance(found[2], found[0] * sigmas[2] / sigmas[0]) > 0.1
 
 
+@pytest.mark.parametrize("held_at, used_at, share", [(2.0, 0.5, 0.25), (0.0, 0.0, 1.0)])
+def test_held_guidance_shrinks_with_sigma_and_sigma_0_breaks_nothing(held_at, used_at, share):
+    held = Guidance(torch.ones(1, 4, 8, 8), None, None, held_at)
+    assert torch.equal(held.at(used_at).difference, torch.full((1, 4, 8, 8), share))
+
+
 def test_nothing_is_reused_from_the_run_before(model):
     patched = advanced(model, every=8)
     first = sample(patched, steps=3)
@@ -265,10 +274,6 @@ def test_nothing_is_reused_from_the_run_before(model):
 
 
 def test_a_change_of_shape_is_computed_anew():
-    from sag_delayed_activation.sag_core import SigmaWindow
-    from sag_delayed_activation.sag_masks import MaskStore
-    from sag_delayed_activation.sag_run import Guidance, Run
-
     run = Run(SigmaWindow(15, 0), MaskStore().begin((1, 4, 8, 8), None))
     run.hold(Guidance(torch.zeros(1, 4, 8, 8), None, None, 1.0))
     assert run.reuse(8, torch.Size((1, 4, 8, 9))) is None

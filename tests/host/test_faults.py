@@ -1,11 +1,13 @@
 """Whatever fails, and wherever: the host's own error comes through, and the next run is as a fresh one."""
 
+import gc
+
 import comfy.model_management
 import comfy.samplers
 import pytest
 import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
-from sag_delayed_activation import sag_hooks, sag_recorder
+from sag_delayed_activation import sag_hooks, sag_masks, sag_recorder
 from tiny_unet import SHAPE, Calls, sample
 
 pytestmark = pytest.mark.host
@@ -21,14 +23,14 @@ ERRORS = [RuntimeError("broken"), OOM_EXCEPTION("out of memory"), InterruptProce
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Makes a function of a module raise the second time that it is called."""
+    """Makes a function of a module raise the second time, or another, that it is called."""
 
-    def fail(module, name, error):
+    def fail(module, name, error, at=2):
         original, called = getattr(module, name), []
 
         def broken(*args, **options):
             called.append(name)
-            if len(called) == 2:
+            if len(called) == at:
                 raise error
             return original(*args, **options)
 
@@ -90,7 +92,37 @@ def test_a_nan_in_the_extra_call_is_left_out_and_the_log_says_so(sag, model, spo
     caplog.clear()
     assert torch.equal(sample(sag(model)), without)
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert len(warned) == 1 and "guidance was not a number on 1 of them and left out" in warned[0]
+    assert len(warned) == 1 and "on 1 of them guidance was not finite for some picture and left out" in warned[0]
+
+
+def test_a_run_that_ends_in_its_first_guidance_says_so(sag, model, failing, caplog):
+    broken = RuntimeError("broken")
+    failing(sag_hooks, "degrade", broken, at=1)
+    with pytest.raises(RuntimeError):
+        sample(sag(model))
+    broken.__traceback__ = None  # it holds the run's frames, and so the run
+    gc.collect()
+    assert "acted on 0 of 1 model evaluations: the run ended before guidance was computed" in caplog.text
+
+
+def test_a_device_that_fails_altogether_does_not_take_the_line_with_it(sag, model, monkeypatch, caplog):
+    """As after a sticky CUDA error: nothing that is on its way to the CPU arrives any more."""
+    lost = RuntimeError("device lost")
+
+    class Lost(sag_hooks.HostCopy):
+        def arrived(self):
+            return False
+
+        def tensor(self):
+            raise lost
+
+    original = sag_hooks.only_finite
+    monkeypatch.setattr(sag_hooks, "only_finite", lambda g: original(g)[:1] + (Lost,))
+    monkeypatch.setattr(sag_hooks, "HostCopy", lambda t: Lost(torch.ones(1)) if t is Lost else sag_masks.HostCopy(t))
+    caplog.set_level("INFO")
+    sample(sag(model))
+    gc.collect()
+    assert "acted on 4 of 4" in caplog.text
 
 
 def test_a_nan_in_the_extra_call_costs_the_other_pictures_of_the_batch_nothing(sag, model, spoil):

@@ -9,7 +9,7 @@ import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic, Guider_DualCFG
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from hosts import before_0_3_7, has_caches, has_calc_cond_batch_function, perpneg_guides, since_0_3_7
-from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, first_guidance, guided, prompt, sample
+from tiny_unet import NEGATIVE, POSITIVE, SHAPE, Calls, distance, first_guidance, guided, noise, prompt, sample
 
 pytestmark = pytest.mark.host
 
@@ -148,3 +148,24 @@ def test_a_negative_beyond_ordinary_cfg_is_found_by_its_uuid_when_lists_were_cop
     patched = patched.clone()
     patched.model_options["sampler_calc_cond_batch_function"] = copying
     assert torch.equal(sample(patched), expected)
+
+
+def test_a_sampler_that_works_in_float64_is_guided(sag, model):
+    """As packs of samplers do for their own arithmetic; the host's predictions take on the type of x."""
+
+    def euler(denoise, x, sigmas, extra_args=None, **_):
+        for sigma, following in zip(sigmas, sigmas[1:], strict=False):
+            x = x.double()
+            denoised = denoise(x, sigma * x.new_ones(len(x), dtype=sigma.dtype), **extra_args)
+            x = x + (x - denoised) / sigma * (following - sigma)
+        return x.float()
+
+    def sampled(patched):
+        guider = comfy.samplers.CFGGuider(patched)
+        guider.set_conds(POSITIVE, NEGATIVE)
+        guider.set_cfg(7.0)
+        sigmas = comfy.samplers.calculate_sigmas(patched.get_model_object("model_sampling"), "normal", 4)
+        return guider.sample(noise(), torch.zeros(SHAPE), comfy.samplers.KSAMPLER(euler), sigmas, disable_pbar=True)
+
+    expected = sample(sag(model))
+    assert distance(sampled(sag(model)), expected) < 1e-4 and distance(sampled(model), expected) > 1e-2

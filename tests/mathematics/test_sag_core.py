@@ -117,6 +117,15 @@ def test_a_vanishing_blur_is_the_identity_and_never_nan(width):
     assert torch.equal(sag_core.blur(image, width), image)
 
 
+def test_a_kernel_made_in_inference_mode_serves_those_who_train():
+    sag_core.gaussian_kernel.cache_clear()
+    with torch.inference_mode():
+        sag_core.blur(torch.zeros(1, 4, 8, 8), 2.0)
+    x0 = torch.zeros(1, 4, 8, 8, requires_grad=True)
+    sag_core.blur(x0, 2.0).sum().backward()
+    torch.testing.assert_close(x0.grad.sum(), torch.tensor(256.0))
+
+
 def test_a_latent_too_small_to_blur_is_refused_with_its_shape():
     with pytest.raises(ValueError, match=r"at least 5.*\(1, 4, 4, 9\)"):
         sag_core.blur(torch.zeros(1, 4, 4, 9), 2.0)
@@ -130,14 +139,15 @@ def test_only_the_masked_region_is_degraded():
     assert not torch.isclose(degraded[1, :, :4], x0[1, :, :4]).all()
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_guidance_that_is_not_finite_is_left_out_for_its_own_picture_alone(bad):
-    guidance = torch.randn(3, 4, 6, 5)
+def test_guidance_that_is_not_finite_is_left_out_for_its_own_picture_alone(bad, kind):
+    guidance = torch.randn(3, 4, 6, 5).to(kind)
     spoilt = guidance.clone()
     spoilt[1, 2, 3, 4] = bad
     kept, finite = sag_core.only_finite(spoilt)
     assert finite.tolist() == [True, False, True]
-    assert torch.equal(kept[::2], guidance[::2]) and not kept[1].any()
+    assert torch.equal(kept[::2], guidance[::2]) and not kept[1].any() and kept.dtype == kind
 
 
 def test_large_finite_guidance_is_kept_in_half_precision():
