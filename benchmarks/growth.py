@@ -14,14 +14,14 @@ from variants import ALL, LIMIT, NONE, UNPATCHED, variants
 
 SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048), (1, 2, 4, 8), (4, 8, 16, 32)
 FEW_STEPS = 4
-SMALL = {"tiny": 128}  # side where the batch and the steps grow, for the smoke run
+SMALL = {"tiny": 128}  # side where the batch and the steps grow, for a CPU
 MEASURED = (UNPATCHED, NONE, LIMIT, ALL)
 
 
 def points(family: str) -> dict[str, list[Case]]:
     """The cases along each axis."""
     side = SMALL.get(family, 1024)
-    sides = SIDES if family not in SMALL else (64, 128)
+    sides = SIDES if family not in SMALL else (128, 192, 256, 384, 512)
     return {
         "tokens": [Case(family, s, 1, FEW_STEPS) for s in sides],
         "batch": [Case(family, side, b, FEW_STEPS) for b in BATCHES],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -220,7 +221,7 @@ def machines(records: list[Record]) -> str:
         if record["kind"] == "machine":
             facts = {k: v for k, v in record.items() if k not in ("kind", "command")}
             name = ", ".join([facts.pop("device"), *(f"{k} {v}" for k, v in facts.items())])
-            by_machine[name].append(record["command"])
+            by_machine[name].append(re.sub(r"--out \S*/", "--out out/", record["command"]))  # no reader has that folder
     blocks = []
     for machine, commands in by_machine.items():
         blocks.append("\n".join([f"{machine}:\n", *(f"    {c}" for c in dict.fromkeys(commands))]))
@@ -240,7 +241,8 @@ def write(files: list[Path], out: Path) -> None:
         parts.append(floor_section(records))
     if "growth" in kinds:
         plots.growth([r for r in records if r["kind"] == "growth"], out.parent / "growth.png")
-        parts += ["## Growth", "![Overhead against tokens, batch and steps](growth.png)"]
+        parts += ["## Growth", "A step beyond the limit, or beyond unpatched, on the machine that `growth` ran on.",
+                  "![Overhead against tokens, batch and steps](growth.png)"]  # fmt: skip
     if "compile" in kinds:
         parts.append(compile_section(records))
     if "sync" in kinds:

@@ -11,7 +11,7 @@ import runs
 import torch
 from hosts import source_of
 from records import read
-from report import write
+from report import machines, write
 from torch.utils._python_dispatch import TorchDispatchMode
 from variants import VARIANTS, extra_calls, variants
 
@@ -98,6 +98,11 @@ def test_the_report_has_a_row_for_the_case_and_names_what_was_not_measured(measu
     assert len(ratios.strip("|").split("|")) == 6 and "nan" not in ratios
     assert "| sdxl-1024-b4: all steps active, at most 1.005 of the limit |  | not measured |" in text
     assert (tmp_path / "overhead.png").stat().st_size > 10_000
+
+
+def test_the_report_names_no_folder_of_the_machine_it_was_measured_on():
+    record = {"kind": "machine", "device": "a card", "command": "python bench.py sync --out /home/me/a.jsonl"}
+    assert machines([record]) == "a card:\n\n    python bench.py sync --out out/a.jsonl"
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("sd15", 859_520_964), ("sdxl", 2_567_463_684)])
