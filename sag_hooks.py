@@ -74,8 +74,8 @@ def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterat
     import comfy.samplers
 
     if len(prompts) == 1 and not PLACING & prompts[0].keys():
-        # What the host would answer too, but it makes a class for every answer: at batch 1 that takes a third as long
-        # as all tensors of this node.
+        # What the host would answer too, but it makes a class for every answer: at batch 1 on an H200 that took a fifth
+        # of this node's own time.
         yield Part(prompts[0], torch.ones_like(x[:, :1]), 0, 0)
         return
     remainder = torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
