@@ -10,17 +10,17 @@ Hosts before 0.3.7 have no place for the first; `sag_recorder` says what stands 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 
 from .host_copy import HostCopy
-from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, degrade, fade_weight, only_finite, rescaled
+from .sag_core import SMALLEST_SIDE, AttentionBlend, SigmaWindow, degrade, enlarge, fade_weight, only_finite, rescaled
 from .sag_layers import Layer
 from .sag_masks import STORE, MaskStore, PackedMask
-from .sag_recorder import AttentionRecorder, Conds, Evaluation, ExtraPass, Key, PassedOver
+from .sag_recorder import AttentionRecorder, Chunk, Conds, Evaluation, ExtraPass, Key, PassedOver
 from .sag_run import RUN, Guidance, Run, options_keep_wrappers, wrappers_exist
 
 POSITIVE_PLACE, NEGATIVE_PLACE = 0, 1  # in transformer_options["cond_or_uncond"], for most guiders
@@ -50,12 +50,18 @@ class Settings:
 
 
 class Part(NamedTuple):
-    """Where, and how strongly, one prompt counts in the prediction."""
+    """Where, and how strongly, one of several prompts counts in the prediction."""
 
     prompt: dict[str, Any]
     weight: torch.Tensor  # [B, 1, height, width] of the prompt's area
     top: int
     left: int
+
+
+class Whole(NamedTuple):
+    """The only prompt, which counts everywhere alike."""
+
+    prompt: dict[str, Any]
 
 
 class Subject(NamedTuple):
@@ -66,19 +72,20 @@ class Subject(NamedTuple):
     others: Conds | None  # the other side's
     x0: torch.Tensor  # its prediction [B, C, h, w]
     usual_place: int
-    parts: list[Part]  # of it, those active at this sigma
+    parts: list[Part] | Whole  # its prompts that are active at this sigma
 
 
-def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterator[Part]:
-    """The prompts that are active at `sigma`, placed and weighted by the host's own rule."""
+def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> list[Part] | Whole:
+    """The prompts that are active at `sigma`, placed and weighted by the host's own rule; an empty list where none is.
+
+    Where one counts everywhere alike the host is not asked. It makes a class for every answer, and that took a fifth
+    of this node's own time at batch 1 on an H200.
+    """
     import comfy.samplers
 
     if len(prompts) == 1 and not PLACING & prompts[0].keys():
-        # What the host would answer too, but it makes a class for every answer: at batch 1 on an H200 that took a fifth
-        # of this node's own time.
-        yield Part(prompts[0], torch.ones_like(x[:, :1]), 0, 0)
-        return
-    remainder = torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
+        return Whole(prompts[0])
+    parts, remainder = [], torch.ones_like(x[:, :1])  # what default prompts take: the part of the frame no other took
     for prompt in sorted(prompts, key=lambda c: "default" in c):
         active = comfy.samplers.get_area_and_mult(prompt, x, sigma)
         if active is None:
@@ -89,7 +96,8 @@ def active_parts(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> Iterat
             weight = remainder.relu()
         else:
             remainder[..., top : top + height, left : left + width] -= weight
-        yield Part(prompt, weight, top, left)
+        parts.append(Part(prompt, weight, top, left))
+    return parts
 
 
 @dataclass(frozen=True)
@@ -204,8 +212,10 @@ class DelayedSAG:
         if held is not None:
             run.acted(sigma, held, reused=True)
             return held.at(sigma)
-        place, mask = self.mask(subject, evaluation, args)
-        if evaluation is not None and evaluation.predictions:
+        evaluation = self.recorded(evaluation, args)
+        place = self.place(subject, evaluation)
+        mask = self.mask(subject, place, evaluation.chunks(), args["input"])
+        if evaluation.predictions:
             # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
             subject = subject._replace(x0=evaluation.predictions[place])
         difference, calls = self.evaluate_degraded(subject, place, mask, args)
@@ -221,7 +231,7 @@ class DelayedSAG:
         """The side that `branch` asks for; for `auto` the negative, or the positive where no negative was evaluated."""
         x, sigma, cond, uncond = args["input"], args["sigma"], args["cond"], args["uncond"]
         if self.settings.branch != POSITIVE:
-            parts = list(active_parts(uncond or [], x, sigma))
+            parts = active_parts(uncond or [], x, sigma)
             if parts:
                 return Subject(NEGATIVE, uncond, cond, args["uncond_denoised"], NEGATIVE_PLACE, parts)
             if self.settings.branch == NEGATIVE:
@@ -229,15 +239,13 @@ class DelayedSAG:
                     "no negative prompt was evaluated (cfg 1, or a guider without one)"
                 )  # fmt: skip
                 raise PassedOver(f"{missing}; branch auto of {ADVANCED} takes the positive there")
-        parts = list(active_parts(cond or [], x, sigma))
+        parts = active_parts(cond or [], x, sigma)
         if not parts:
             raise PassedOver("the positive prompt is not active at this sigma")
         return Subject(POSITIVE, cond, uncond, args["cond_denoised"], POSITIVE_PLACE, parts)
 
-    def mask(
-        self, subject: Subject, evaluation: Evaluation | None, args: dict[str, Any]
-    ) -> tuple[int, torch.Tensor]:
-        """The subject's place, and where its attention is above `threshold`: boolean [B, 1, h, w]."""
+    def recorded(self, evaluation: Evaluation | None, args: dict[str, Any]) -> Evaluation:
+        """The evaluation that the mask can be made of."""
         x = args["input"]
         if min(x.shape[-2:]) < SMALLEST_SIDE:
             raise PassedOver(f"a latent of {x.shape[-2]}x{x.shape[-1]} is too small to blur")
@@ -247,22 +255,31 @@ class DelayedSAG:
             raise PassedOver("the host evaluated the latent in parts (context windows)")
         if not evaluation.calls:
             raise PassedOver(self.why_nothing_was_recorded(args["model_options"]))
-        place = self.place(subject, evaluation)
-        chunks, blend, seen = evaluation.chunks(), AttentionBlend(x, self.settings.threshold), set()
-        for part in subject.parts:
-            height, width = part.weight.shape[-2:]
-            key = Key(part.prompt.get("uuid"), place, (height, width))
+        return evaluation
+
+    def mask(self, subject: Subject, place: int, chunks: dict[Key, Chunk], x: torch.Tensor) -> torch.Tensor:
+        """Where the attention of the subject, at that place, is above `threshold`: boolean [B, 1, h, w]."""
+        not_run = f"the UNet did not run all of the {subject.role} prompt"
+        if isinstance(subject.parts, Whole):
+            chunk = chunks.get(Key(subject.parts.prompt.get("uuid"), place, (x.shape[-2], x.shape[-1])))
+            if chunk is None:
+                raise PassedOver(not_run)
+            return enlarge(chunk.attention(x.shape[0]), *x.shape[-2:]) > self.settings.threshold
+        blend, seen = AttentionBlend(x, self.settings.threshold), set()
+        for prompt, weight, top, left in subject.parts:
+            height, width = weight.shape[-2:]
+            key = Key(prompt.get("uuid"), place, (height, width))
             if key in seen and key.prompt is None:
                 raise PassedOver(f"ComfyUI before 0.3.7 does not tell several {subject.role}s of one size apart")
             chunk = chunks.get(key)
             if chunk is not None:
-                blend.add(chunk.attention(x.shape[0]), part.weight, part.top, part.left)
+                blend.add(chunk.attention(x.shape[0]), weight, top, left)
                 seen.add(key)
-            elif part.weight.any():
-                raise PassedOver(f"the UNet did not run all of the {subject.role} prompt")
+            elif weight.any():
+                raise PassedOver(not_run)
         if not seen:
             raise PassedOver(f"the {subject.role} prompt has no weight at this sigma")
-        return place, blend.mask()
+        return blend.mask()
 
     def place(self, subject: Subject, evaluation: Evaluation) -> int:
         """Where the subject's prompts stood among those that were evaluated."""

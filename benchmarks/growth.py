@@ -1,4 +1,4 @@
-"""`growth`: the overhead per step against tokens, batch and steps."""
+"""`growth`: a node's own time in a step, against tokens, batch and steps."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from cases import Case, workload
+from cases import Case, Workload, workload
+from own_time import own_seconds
 from records import Records
-from timing import bytes_held, load, timed
-from variants import ALL, LIMIT, NONE, UNPATCHED, variants
+from variants import ALL, HOST, NONE, variants
 
-SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048), (1, 2, 4, 8), (4, 8, 16, 32)
+SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048, 3072), (1, 2, 4, 8), (4, 8, 16, 32)
+SMALL_SIDES = (128, 192, 256, 384, 512)  # for a CPU
 FEW_STEPS = 4
-SMALL = {"tiny": 128}  # side where the batch and the steps grow, for a CPU
-MEASURED = (UNPATCHED, NONE, LIMIT, ALL)
+MEASURED = (ALL, NONE, HOST)
 
 
 def points(family: str) -> dict[str, list[Case]]:
     """The cases along each axis."""
-    side = SMALL.get(family, 1024)
-    sides = SIDES if family not in SMALL else (128, 192, 256, 384, 512)
+    sides, side = (SMALL_SIDES, 128) if family == "tiny" else (SIDES, 1024)
     return {
         "tokens": [Case(family, s, 1, FEW_STEPS) for s in sides],
         "batch": [Case(family, side, b, FEW_STEPS) for b in BATCHES],
@@ -29,27 +28,30 @@ def points(family: str) -> dict[str, list[Case]]:
     }
 
 
+def own_time(work: Workload, variant: str) -> float:
+    """Seconds in one step of one sample."""
+    steps = work.case.steps
+    return own_seconds(work, variants(work.model, steps, (variant,))[variant]) / steps
+
+
 def growth(family: str, repetitions: int, out: Path, budget: float) -> None:
     """All points in every repetition, so that a stop leaves every axis as well measured as the others."""
     began, longest = time.monotonic(), 0.0
     model = workload(Case(family, 256)).model
-    load(model)
-    baseline = bytes_held()
     made = [(axis, workload(case, model)) for axis, cases in points(family).items() for case in cases]
-    models = {work.case.steps: variants(model, work.case.steps, MEASURED) for _, work in made}
     with Records(out) as records:
-        for _, work in made:
-            for patched in variants(model, 1, MEASURED).values():
-                timed(replace(work, case=work.case.with_steps(1)), patched, 0)
+        for variant in MEASURED:
+            for _, work in made:
+                own_time(replace(work, case=work.case.with_steps(1)), variant)  # the first of a shape finds its kernels
         for repetition in range(repetitions):
             started = time.monotonic()
             if started - began + longest > budget:
                 break
-            for axis, work in made:
-                for variant in random.Random(repetition).sample(MEASURED, len(MEASURED)):
-                    sample = timed(work, models[work.case.steps][variant], baseline)
+            dice = random.Random(repetition)
+            for axis, work in dice.sample(made, len(made)):
+                for variant in dice.sample(MEASURED, len(MEASURED)):
                     records.add("growth", axis=axis, case=work.case.name, side=work.case.side, batch=work.case.batch,
-                                steps=work.case.steps, repetition=repetition, variant=variant, seconds=sample.seconds,
-                                peak_bytes=sample.peak)  # fmt: skip
+                                steps=work.case.steps, repetition=repetition, variant=variant,
+                                own_seconds=own_time(work, variant))  # fmt: skip
             longest = max(longest, time.monotonic() - started)
             print(f"growth: repetition {repetition} after {time.monotonic() - began:.0f} s", flush=True)

@@ -12,7 +12,7 @@ from every import OFF
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from paired import Estimate, estimate
-from variants import ALL, HOST, LIMIT, NONE, UNPATCHED
+from variants import ALL, HOST, NONE
 
 if TYPE_CHECKING:
     from report import Results
@@ -25,6 +25,10 @@ GOAL_PERCENT = 0.5
 STYLE = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e9ecef",
     "axes.axisbelow": True, "savefig.dpi": 160, "axes.edgecolor": "#adb5bd", "legend.frameon": False,
+}  # fmt: skip
+GROWING = {
+    HOST: ("ComfyUI's own SAG", HOSTS, "D"), ALL: ("this pack, inside the window", PACK, "o"),
+    NONE: ("this pack, outside of it", QUIET, "s"),
 }  # fmt: skip
 KINDS = {"sd15": "SD1.5", "sdxl": "SDXL", "tiny": "tiny"}
 
@@ -84,33 +88,28 @@ def dots(panel, cases: dict[str, Results], series: dict) -> None:
 
 
 def growth(records: list[dict], path: Path) -> None:
-    """Overhead of the whole sample in ms against tokens, batch and steps."""
+    """A node's own time in a step against tokens, batch and steps; linear axes, so that a line is a line."""
     rows = pd.DataFrame(records)
     rows["tokens"] = [(side // MIDDLE_TOKEN[case.split("-")[0]]) ** 2 for case, side in rows[["case", "side"]].values]
-    wide = rows.pivot_table("seconds", ["axis", "tokens", "batch", "steps", "repetition"], "variant").reset_index()
-    wide["all steps, beyond the limit"] = 1000 * (wide[ALL] - wide[LIMIT]) / wide["steps"]
-    wide["no step, beyond unpatched"] = 1000 * (wide[NONE] - wide[UNPATCHED]) / wide["steps"]
+    rows["ms"] = 1000 * rows["own_seconds"]
     labels = {"tokens": "tokens in the middle block", "batch": "batch", "steps": "steps"}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 3.8), layout="constrained")
-        panels = figure.subplots(1, 3, sharey=True)
+        panels = figure.subplots(1, 3)
         for panel, (axis, label) in zip(panels, labels.items(), strict=True):
-            part = wide[wide["axis"] == axis]
-            for name, color, marker in (("all steps, beyond the limit", PACK, "o"),
-                                        ("no step, beyond unpatched", QUIET, "s")):  # fmt: skip
-                found = part.groupby(axis)[name].apply(lambda v: estimate(v.to_numpy()))
+            for variant, (name, color, marker) in GROWING.items():
+                part = rows[(rows["axis"] == axis) & (rows["variant"] == variant)]
+                found = part.groupby(axis)["ms"].apply(lambda v: estimate(v.to_numpy()))
                 middle = np.array([e.median for e in found])
                 reach = np.array([[e.median - e.low, e.high - e.median] for e in found]).T
                 panel.errorbar(found.index, middle, yerr=np.nan_to_num(reach), fmt=f"{marker}-", color=color,
                                label=name, capsize=3, markersize=6)  # fmt: skip
-            panel.axhline(0, color=QUIET, linewidth=1)
             panel.set_xlabel(label)
-            panel.set_xscale("log", base=2)
-            panel.set_xticks(sorted(part[axis].unique()), [f"{v:,}" for v in sorted(part[axis].unique())])
-            panel.minorticks_off()
-            panel.tick_params(axis="x", labelsize=9)
-        panels[0].set_ylabel("overhead of a step, ms")
-        panels[0].legend(fontsize=9)
+            panel.set_xlim(left=0)
+            panel.set_ylim(bottom=0)
+            panel.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        panels[0].set_ylabel("own time in a step, ms")
+        panels[0].legend(fontsize=9, loc="upper left")
         figure.savefig(path)
 
 

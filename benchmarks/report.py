@@ -203,6 +203,26 @@ def compile_section(records: list[Record]) -> str:
     return "\n\n".join(parts)
 
 
+def growth_section(records: list[Record]) -> str:
+    rows = pd.DataFrame(records)
+    rows["ms"] = 1000 * rows["own_seconds"]
+    lines = []
+    for axis in ("tokens", "batch", "steps"):
+        for (side, batch, steps), own in rows[rows["axis"] == axis].groupby(["side", "batch", "steps"]):
+            times = [estimate(own[own["variant"] == v]["ms"].to_numpy()).shown("{:.3f}") for v in plots.GROWING]
+            lines.append([axis, f"{side}x{side}", f"{batch}", f"{steps}", *times])
+    family = plots.KINDS[rows["case"].iloc[0].split("-")[0]]
+    header = ["along", "picture", "batch", "steps", *(f"{name}, ms" for name, *_ in plots.GROWING.values())]
+    return "\n\n".join([
+        "## Growth",
+        "A node's own time in a step: what passes inside its hooks, without what they ask of ComfyUI. On a GPU it is "
+        "timed in the GPU's queue. ComfyUI's own SAG computes the attention of its layer itself, and that counts. "
+        f"The UNet is {family}, {rows['repetition'].nunique()} repetitions.",
+        "![A node's own time against tokens, batch and steps](growth.png)",
+        markdown(header, lines),
+    ])  # fmt: skip
+
+
 def sync_section(records: list[Record]) -> str:
     def total(record: Record, what: str) -> str:
         names = list(itertools.chain.from_iterable(record[what]))
@@ -241,8 +261,7 @@ def write(files: list[Path], out: Path) -> None:
         parts.append(floor_section(records))
     if "growth" in kinds:
         plots.growth([r for r in records if r["kind"] == "growth"], out.parent / "growth.png")
-        parts += ["## Growth", "A step beyond the limit, or beyond unpatched, on the machine that `growth` ran on.",
-                  "![Overhead against tokens, batch and steps](growth.png)"]  # fmt: skip
+        parts.append(growth_section([r for r in records if r["kind"] == "growth"]))
     if "compile" in kinds:
         parts.append(compile_section(records))
     if "sync" in kinds:
