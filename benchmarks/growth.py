@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cases import Case, Workload, workload
-from own_time import own_seconds
+from own_time import own_stretches, stretch_seconds
 from records import Records
 from variants import ALL, HOST, NONE, variants
 
-SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048, 3072), (1, 2, 4, 8), (4, 8, 16, 32)
+SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048, 3072), (1, 2, 4, 8), (2, 4, 8, 16)
 SMALL_SIDES = (128, 192, 256, 384, 512)  # for a CPU
 FEW_STEPS = 4
 MEASURED = (ALL, NONE, HOST)
@@ -28,10 +28,9 @@ def points(family: str) -> dict[str, list[Case]]:
     }
 
 
-def own_time(work: Workload, variant: str) -> float:
-    """Seconds in one step of one sample."""
-    steps = work.case.steps
-    return own_seconds(work, variants(work.model, steps, (variant,))[variant]) / steps
+def own_time(work: Workload, variant: str) -> list[float]:
+    """Seconds of every stretch inside the hooks in one sample."""
+    return own_stretches(work, variants(work.model, work.case.steps, (variant,))[variant])
 
 
 def growth(family: str, repetitions: int, out: Path, budget: float) -> None:
@@ -40,6 +39,7 @@ def growth(family: str, repetitions: int, out: Path, budget: float) -> None:
     model = workload(Case(family, 256)).model
     made = [(axis, workload(case, model)) for axis, cases in points(family).items() for case in cases]
     with Records(out) as records:
+        records.add("stopwatch", seconds=stretch_seconds())
         for variant in MEASURED:
             for _, work in made:
                 own_time(replace(work, case=work.case.with_steps(1)), variant)  # the first of a shape finds its kernels
@@ -50,8 +50,10 @@ def growth(family: str, repetitions: int, out: Path, budget: float) -> None:
             dice = random.Random(repetition)
             for axis, work in dice.sample(made, len(made)):
                 for variant in dice.sample(MEASURED, len(MEASURED)):
-                    records.add("growth", axis=axis, case=work.case.name, side=work.case.side, batch=work.case.batch,
-                                steps=work.case.steps, repetition=repetition, variant=variant,
-                                own_seconds=own_time(work, variant))  # fmt: skip
+                    case, stretches = work.case, own_time(work, variant)
+                    records.add("growth", axis=axis, case=case.name, side=case.side, batch=case.batch,
+                                steps=case.steps, repetition=repetition, variant=variant,
+                                own_seconds=sum(stretches) / case.steps,
+                                stretches=len(stretches) / case.steps)  # fmt: skip
             longest = max(longest, time.monotonic() - started)
             print(f"growth: repetition {repetition} after {time.monotonic() - began:.0f} s", flush=True)

@@ -6,9 +6,9 @@ from mark to mark in its queue, where a wait for the CPU counts too; on the CPU 
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -28,18 +28,8 @@ class Stopwatch:
 
     def switch(self, running: bool) -> None:
         if running != self.running:
-            self.marks.append(mark())
-        self.running = running
-
-    @contextmanager
-    def set_to(self, running: bool) -> Iterator[None]:
-        """Running or not, and afterwards as before."""
-        before = self.running
-        self.switch(running)
-        try:
-            yield
-        finally:
-            self.switch(before)
+            self.marks.append(mark(len(self.marks)))
+            self.running = running
 
     def inside(self, hook: Function) -> Function:
         return self.always(hook, True)
@@ -48,29 +38,49 @@ class Stopwatch:
         return self.always(of_the_host, False)
 
     def always(self, function: Function, running: bool) -> Function:
+        """The function, running or not while it is called, and afterwards as before."""
+
         def timed(*args: Any, **options: Any) -> Any:
-            with self.set_to(running):
+            before = self.running
+            self.switch(running)
+            try:
                 return function(*args, **options)
+            finally:
+                self.switch(before)
 
         return timed
 
-    def seconds(self) -> float:
-        """All stretches in which it ran."""
+    def stretches(self) -> list[float]:
+        """Seconds of each stretch in which it ran."""
         synchronize()
-        starts, stops = self.marks[::2], self.marks[1::2]
-        stretches = zip(starts, stops, strict=True)
+        pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
         if cuda():
-            return sum(start.elapsed_time(stop) for start, stop in stretches) / 1000
-        return sum(stop - start for start, stop in stretches)
+            return [start.elapsed_time(stop) / 1000 for start, stop in pairs]
+        return [stop - start for start, stop in pairs]
 
 
-def mark() -> Any:
-    """This moment: in the GPU's queue, or on the CPU."""
+EVENTS: list[torch.cuda.Event] = []  # made once: to make one takes longer than to record it
+
+
+def mark(number: int) -> Any:
+    """This moment: in the GPU's queue, or on the CPU. A number is taken again only where the last sample is read."""
     if not cuda():
         return time.perf_counter()
-    event = torch.cuda.Event(enable_timing=True)
-    event.record()
-    return event
+    while number >= len(EVENTS):
+        EVENTS.append(torch.cuda.Event(enable_timing=True))
+    EVENTS[number].record()
+    return EVENTS[number]
+
+
+def stretch_seconds(count: int = 1000) -> float:
+    """What a stretch takes in which nothing is done, where nothing else is queued."""
+    for _ in range(2):  # the first time finds the events
+        stopwatch = Stopwatch()
+        nothing = stopwatch.inside(lambda: None)
+        for _ in range(count):
+            nothing()
+        taken = statistics.median(stopwatch.stretches())
+    return taken
 
 
 def watch(model: Any, stopwatch: Stopwatch) -> None:
@@ -91,8 +101,8 @@ def around(wrapper: Function, stopwatch: Stopwatch) -> Function:
     return stopwatch.inside(lambda rest, *args, **options: wrapper(stopwatch.outside(rest), *args, **options))
 
 
-def own_seconds(work: Workload, model: Any) -> float:
-    """The time that the hooks on `model`, this sample's own, take in one sample of `work`."""
+def own_stretches(work: Workload, model: Any) -> list[float]:
+    """Seconds of every stretch inside the hooks on `model`, this sample's own, in one sample of `work`."""
     import comfy.ldm.modules.attention
     import comfy.samplers
 
@@ -106,4 +116,4 @@ def own_seconds(work: Workload, model: Any) -> float:
         patch.object(attention, "optimized_attention", stopwatch.outside(attend)),
     ):
         work.sample(model)
-    return stopwatch.seconds()
+    return stopwatch.stretches()

@@ -203,8 +203,10 @@ def compile_section(records: list[Record]) -> str:
     return "\n\n".join(parts)
 
 
-def growth_section(records: list[Record]) -> str:
-    rows = pd.DataFrame(records)
+def growth_section(records: list[Record], picture: Path) -> str:
+    found = [r for r in records if r["kind"] == "growth"]
+    rows, empty = pd.DataFrame(found), next(r["seconds"] for r in records if r["kind"] == "stopwatch")
+    plots.growth(found, picture)
     rows["ms"] = 1000 * rows["own_seconds"]
     lines = []
     for axis in ("tokens", "batch", "steps"):
@@ -217,7 +219,8 @@ def growth_section(records: list[Record]) -> str:
         "## Growth",
         "A node's own time in a step: what passes inside its hooks, without what they ask of ComfyUI. On a GPU it is "
         "timed in the GPU's queue. ComfyUI's own SAG computes the attention of its layer itself, and that counts. "
-        f"The UNet is {family}, {rows['repetition'].nunique()} repetitions.",
+        f"The UNet is {family}, {rows['repetition'].nunique()} repetitions. Where a step waits for the CPU, up to "
+        f"{1000 * empty * rows['stretches'].max():.2f} ms of it are the stopwatch's own.",
         "![A node's own time against tokens, batch and steps](growth.png)",
         markdown(header, lines),
     ])  # fmt: skip
@@ -260,8 +263,7 @@ def write(files: list[Path], out: Path) -> None:
     if "floor" in kinds:
         parts.append(floor_section(records))
     if "growth" in kinds:
-        plots.growth([r for r in records if r["kind"] == "growth"], out.parent / "growth.png")
-        parts.append(growth_section([r for r in records if r["kind"] == "growth"]))
+        parts.append(growth_section(records, out.parent / "growth.png"))
     if "compile" in kinds:
         parts.append(compile_section(records))
     if "sync" in kinds:
