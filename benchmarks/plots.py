@@ -93,6 +93,7 @@ def growth(records: list[dict], path: Path) -> None:
     rows["tokens"] = [(side // MIDDLE_TOKEN[case.split("-")[0]]) ** 2 for case, side in rows[["case", "side"]].values]
     rows["ms"] = 1000 * rows["own_seconds"]
     labels = {"tokens": "tokens in the middle block", "batch": "batch", "steps": "steps"}
+    kept = {"tokens": "batch 1", "batch": "{0}x{0}", "steps": "{0}x{0}, batch 1"}  # the same all along an axis
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 3.8), layout="constrained")
         panels = figure.subplots(1, 3)
@@ -104,6 +105,7 @@ def growth(records: list[dict], path: Path) -> None:
                 reach = np.array([[e.median - e.low, e.high - e.median] for e in found]).T
                 panel.errorbar(found.index, middle, yerr=np.nan_to_num(reach), fmt=f"{marker}-", color=color,
                                label=name, capsize=3, markersize=6)  # fmt: skip
+            panel.set_title(kept[axis].format(rows[rows["axis"] == axis]["side"].iloc[0]), loc="left", fontsize=11)
             panel.set_xlabel(label)
             panel.set_xlim(left=0)
             panel.set_ylim(bottom=0)

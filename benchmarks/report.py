@@ -219,7 +219,8 @@ def growth_section(records: list[Record], picture: Path) -> str:
         "## Growth",
         "A node's own time in a step: what passes inside its hooks, without what they ask of ComfyUI. On a GPU it is "
         "timed in the GPU's queue. ComfyUI's own SAG computes the attention of its layer itself, and that counts. "
-        f"The UNet is {family}, {rows['repetition'].nunique()} repetitions. Where a step waits for the CPU, up to "
+        f"The UNet is {family}, {rows['repetition'].nunique()} repetitions. Where the GPU waits for the CPU, as with "
+        "one small picture, the CPU's time is what is seen, and at least "
         f"{1000 * empty * rows['stretches'].max():.2f} ms of it are the stopwatch's own.",
         "![A node's own time against tokens, batch and steps](growth.png)",
         markdown(header, lines),
