@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 from questions import STEPS, THIRD
-from tables import A_CALL, COLUMNS, Column, label
+from tables import A_CALL, BOTH_WAYS, COLUMNS, SETTLED, Column, label
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
@@ -15,6 +15,15 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 FRECHET, CHANGE, PRECISION, RECALL, ACCURACY, HIGH, CLIPPED = COLUMNS
+SETTLED_CHANGE, SETTLED_PRECISION = SETTLED[1], BOTH_WAYS[5]
+OVER_SCALE = {
+    "change of the Fréchet distance": CHANGE, "the same, settled": SETTLED_CHANGE, "precision %": PRECISION,
+    "precision %, settled": SETTLED_PRECISION, "recall %": RECALL, "right class %": ACCURACY, HIGH.title: HIGH,
+    CLIPPED.title: CLIPPED,
+}  # fmt: skip
+OVER_STEPS = {
+    "change of the Fréchet distance": CHANGE, A_CALL.title: A_CALL, "the change, settled": SETTLED_CHANGE,
+}  # fmt: skip
 FLOOR = {"color": "0.5", "linestyle": ":", "linewidth": 1}
 WIDTH = 11
 
@@ -32,19 +41,21 @@ def named(figure: Figure, panel: Axes) -> None:
 
 
 def curves(rows: pd.DataFrame, file: Path) -> None:
-    """Metrics over the scale, one curve for each cfg; the floor is dotted."""
-    figure, panels = plt.subplots(2, 3, figsize=(WIDTH, 6), layout="constrained")
+    """Metrics over the scale, one curve for each cfg; the floor, or no change, is dotted."""
+    figure, panels = plt.subplots(2, 4, figsize=(WIDTH + 3, 6), layout="constrained")
     settings, floor = rows[rows["steps"].notna()], rows[rows["steps"].isna()]
     settings = settings.assign(kind=settings["cfg"].map("cfg {:g}".format))
     settings.loc[settings["conditional"] == False, "kind"] = "unconditional"  # noqa: E712 - a column of objects
-    for panel, column in zip(panels.flat, (FRECHET, PRECISION, RECALL, ACCURACY, HIGH, CLIPPED), strict=True):
+    for panel, (title, column) in zip(panels.flat, OVER_SCALE.items(), strict=True):
         for kind, own in settings.groupby("kind", sort=True):
             own = own.sort_values("scale")
             value, reach = bars(own, column)
+            if column in (CHANGE, SETTLED_CHANGE):
+                value = value.where(own["scale"] != 0, 0.0)  # the plain model is what it is held against
             panel.errorbar(own["scale"], value, reach, marker="o", markersize=3, capsize=2, label=kind)
-        for value in floor[column.metric]:
+        for value in [0.0] if column in (CHANGE, SETTLED_CHANGE) else floor[column.metric]:
             panel.axhline(value * column.factor, **FLOOR)
-        panel.set(title=column.title, xlabel="scale")
+        panel.set(title=title, xlabel="scale")
     named(figure, panels[0, 0])
     figure.savefig(file, dpi=110)
     plt.close(figure)
@@ -59,12 +70,12 @@ def dots(panel: Axes, rows: pd.DataFrame, column: Column) -> None:
 
 
 def over_steps(rows: pd.DataFrame, file: Path) -> None:
-    """What each window changes, drawn where it lies: in all, and for each extra call. Above 0 is a loss."""
+    """What each window changes, drawn where it lies: in all, for each extra call, settled. Above 0 is a loss."""
     rows = rows[rows["frechet_difference"].notna() & rows["sigmas"].isna()]
     cfgs = sorted(rows["cfg"].unique())
-    figure, panels = plt.subplots(2, len(cfgs), figsize=(WIDTH, 7), layout="constrained", sharex=True, squeeze=False)
+    figure, panels = plt.subplots(3, len(cfgs), figsize=(WIDTH, 9), layout="constrained", sharex=True, squeeze=False)
     for column, cfg in zip(panels.T, cfgs, strict=True):
-        for panel, metric in zip(column, (CHANGE, A_CALL), strict=True):
+        for panel, (title, metric) in zip(column, OVER_STEPS.items(), strict=True):
             own = rows[rows["cfg"] == cfg]
             ends = own["active"].fillna(f"0 to {STEPS}").str.split(" to ", expand=True).astype(int)
             for length, colour in ((THIRD, "tab:blue"), (0, "tab:orange")):
@@ -74,9 +85,9 @@ def over_steps(rows: pd.DataFrame, file: Path) -> None:
                 panel.errorbar(middle, value, reach, half, fmt="none", color=colour, capsize=2,
                                label=f"windows of {THIRD} steps" if length else "longer windows")  # fmt: skip
             panel.axhline(0, **FLOOR)
-            panel.set(title=f"cfg {cfg:g}", ylabel=f"Fréchet distance, {metric.title}", xlim=(0, STEPS))
+            panel.set(title=f"cfg {cfg:g}", ylabel=title, xlim=(0, STEPS))
             panel.set_xticks(range(0, STEPS + 1, 5))
-        column[1].set_xlabel("step")
+        column[-1].set_xlabel("step")
     named(figure, panels[0, 0])
     figure.savefig(file, dpi=110)
     plt.close(figure)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from math import nan
 from typing import NamedTuple
 
 import pandas as pd
@@ -27,14 +26,18 @@ COLUMNS = (
 )  # fmt: skip
 AGAINST = {
     "e": "the same without guidance, or against the setting named in the row",
-    "settled": "the same without guidance, or against the untouched test pictures",
+    "settled": "the untouched test pictures",
     "arithmetic": f"the same in {ARITHMETIC}, or without guidance",
 }
-SETTLED = (
-    *COLUMNS[:2], Column("settled", "frechet_settled"), Column("its change", "frechet_settled_difference"),
-    Column("precision %, settled", "precision_settled", 100, 1), Column("recall %, settled", "recall_settled", 100, 1),
+SETTLED = (Column("settled", "frechet_settled"), Column("its change", "frechet_settled_difference"))
+BOTH_WAYS = (
+    *COLUMNS[:2], *SETTLED, COLUMNS[2], Column("settled", "precision_settled", 100, 1),
+    COLUMNS[3], Column("settled", "recall_settled", 100, 1),
 )  # fmt: skip
-CHANGES = tuple(Column("", f"{metric}_difference", 100, 1) for metric in ("precision", "recall", "accuracy"))
+CHANGES = tuple(
+    Column("", f"{metric}_difference", 100, 1)
+    for metric in ("precision", "recall", "accuracy", "precision_settled", "recall_settled")
+)
 A_CALL = Column("change a call, 1/1000", "frechet_per_call", 1000, 2)
 
 
@@ -75,7 +78,7 @@ def rows_of(results: pd.DataFrame, world: str, letter: str) -> pd.DataFrame:
     if letter == "arithmetic":
         return in_other_arithmetic(results, world)
     if letter == "settled":
-        return results[(results["world"] == world) & results.get("frechet_settled", results["frechet"] * nan).notna()]
+        return spoiled(results, world)
     names = [s.name for s in sorted(questions(world)[letter], key=reading_order)]
     found = results[results["name"].isin(names)].set_index("name", drop=False)
     found = found.reindex([n for n in names if n in found.index])
@@ -84,6 +87,12 @@ def rows_of(results: pd.DataFrame, world: str, letter: str) -> pd.DataFrame:
         return found
     nearest = (floors["count"] - found["count"].max()).abs().idxmin()
     return pd.concat([found, floors.loc[[nearest]]])
+
+
+def spoiled(results: pd.DataFrame, world: str) -> pd.DataFrame:
+    """Real pictures as they are, with noise and blurred, as many as there are."""
+    own = results[results["name"].str.startswith(f"{world}, test pictures")]
+    return own[own["count"] == own["count"].max()]
 
 
 def in_other_arithmetic(results: pd.DataFrame, world: str) -> pd.DataFrame:
@@ -99,8 +108,8 @@ def table(results: pd.DataFrame, world: str, letter: str) -> str:
     rows = rows_of(results, world, letter)
     if rows.empty:
         return "Not sampled yet."
-    columns = [*COLUMNS[:2], *([A_CALL] if letter == "b" else []), *COLUMNS[2:]]
-    columns = list(SETTLED) if letter == "settled" else columns
+    columns = [*COLUMNS[:2], *([A_CALL] if letter == "b" else []), *(SETTLED if letter in "ab" else ()), *COLUMNS[2:]]
+    columns = list(BOTH_WAYS) if letter == "settled" else columns
     titles = ["setting", "UNet evaluations", *(["cfg by norm, parallel"] if letter == "e" else [])]
     titles += [column.title for column in columns]
     lines = [titles, ["---"] * len(titles)]
@@ -123,4 +132,4 @@ def figure(results: pd.DataFrame, wanted: str) -> str:
     if metric in ("test_accuracy", "effective_norm", "effective_parallel", "frechet_corrected"):
         value = row.iloc[0][metric]
         return f"{value:.1%}".replace("%", " %") if metric == "test_accuracy" else f"{value:.2f}"
-    return shown(row.iloc[0], next(c for c in (*COLUMNS, A_CALL, *SETTLED, *CHANGES) if c.metric == metric))
+    return shown(row.iloc[0], next(c for c in (*COLUMNS, A_CALL, *BOTH_WAYS, *CHANGES) if c.metric == metric))

@@ -5,11 +5,14 @@ import math
 from dataclasses import replace
 
 import cases
+import comfy.ldm.modules.attention
 import comfy.model_detection
+import comfy.samplers
 import pytest
 import runs
 import torch
 from hosts import source_of
+from own_time import own_stretches
 from records import read
 from report import machines, write
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -73,6 +76,23 @@ def test_a_step_takes_no_more_operations_than_with_comfyuis_own_sag():
     assert counts["none"] < counts["all"] <= counts["host"]
 
 
+def test_a_stopwatch_runs_once_in_each_hook_and_leaves_the_host_as_it_was():
+    work, found = cases.workload(CASE), {}
+    host = comfy.samplers.calc_cond_batch, comfy.ldm.modules.attention.optimized_attention
+    for variant in ("unpatched", "none", "all"):
+        with torch.no_grad():
+            found[variant] = own_stretches(work, variants(work.model, CASE.steps, (variant,))[variant])
+    assert host == (comfy.samplers.calc_cond_batch, comfy.ldm.modules.attention.optimized_attention)
+    layers = cases.FAMILIES["tiny"].unet["transformer_depth_middle"]
+    around_and_after = 2 + 1  # before and after the prompts' evaluation, and after CFG
+    none = around_and_after + 2 * layers  # before and after the host's attention
+    # The second look adds its own wrapper's two stretches and its layers', and parts the post-CFG function in two.
+    assert {name: len(of) / CASE.steps for name, of in found.items()} == {
+        "unpatched": 0, "none": none, "all": none + 2 + 2 * layers + 1
+    }  # fmt: skip
+    assert all(seconds > 0 for of in found.values() for seconds in of)
+
+
 def test_a_run_that_was_cut_off_goes_on_where_it_was(measured, tmp_path):
     lines = measured.read_text().splitlines()
     cut = tmp_path / "cut.jsonl"
@@ -111,3 +131,24 @@ def test_the_unets_are_those_that_the_host_makes_for_its_checkpoints(name, param
     unet = cases.bare_model(family, "meta", torch.float16).diffusion_model
     assert sum(p.numel() for p in unet.parameters()) == parameters  # as published
     assert type(comfy.model_detection.model_config_from_unet_config(family.unet)).__name__ == family.config_class
+
+
+def test_the_report_of_growth_gives_each_point_its_median_and_the_stopwatch_its_share(tmp_path):
+    points = [("tokens", 256, 1, 4), ("batch", 128, 2, 4), ("steps", 64, 1, 8)]
+    times = {"host": 2e-3, "all": 1e-3, "none": 1e-4}
+    records = [{"kind": "machine", "device": "a card", "command": "python bench.py growth"},
+               {"kind": "stopwatch", "seconds": 5e-6}]  # fmt: skip
+    records += [
+        {"kind": "growth", "axis": axis, "case": f"tiny-{side}-b{batch}", "side": side, "batch": batch, "steps": steps,
+         "repetition": n, "variant": variant, "own_seconds": seconds * (n + 1), "stretches": 20.0}
+        for axis, side, batch, steps in points for variant, seconds in times.items() for n in range(3)
+    ]  # fmt: skip
+    (tmp_path / "growth.jsonl").write_text("\n".join(map(json.dumps, records)))
+    write([tmp_path / "growth.jsonl"], tmp_path / "RESULTS.md")
+    text = (tmp_path / "RESULTS.md").read_text()
+    rows = [row for row in text.splitlines() if row.startswith(("| tokens", "| batch", "| steps"))]
+    assert rows[0] == (
+        "| tokens | 256x256 | 1 | 4 | 4.000 (2.000 to 6.000) | 2.000 (1.000 to 3.000) | 0.200 (0.100 to 0.300) |"
+    )
+    assert len(rows) == 3 and "at least 0.10 ms of it are the stopwatch's own" in text
+    assert (tmp_path / "growth.png").stat().st_size > 10_000

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from collect import collected
 from metrics import GROUPS
-from questions import Setting
+from questions import MANY, Setting
 from tables import figure, label, table, with_costs
 from writing import FOLDER, TEMPLATE, TEXT, draw_all, read, rendered
 
 SAG = Setting("fashion", 1.0)
+MANY_SAG = Setting("fashion", 1.0, count=MANY)
 MATCHED = Setting("fashion", cfg=0.0, cfg_like=SAG.name, cfg_by="norm")
 METRICS = ("frechet", "precision", "recall", "accuracy", "high_frequency", "clipped")
 
@@ -66,13 +67,30 @@ def test_other_arithmetic_is_held_against_the_same_in_the_study_s_own():
     assert "| +0.010 ± 0.000 |" in shown[3]
 
 
-def test_only_what_was_measured_settled_is_in_its_table():
-    line_of_sag = line(SAG, 1.2, 20)
-    line_of_sag["figures"]["frechet_settled"] = line_of_sag["figures"]["frechet"]
-    lines = {row["name"]: row for row in (line(SAG.plain, 1.3, 0), line_of_sag)}
-    shown = table(with_costs(collected(lines)), "fashion", "settled").splitlines()
-    assert shown[2].startswith("| cfg 2, scale 1 | 60 | 1.200 ± 0.055 | -0.100 ± 0.000 | 1.200 ± 0.055 |")
-    assert shown[3] == ""
+def test_the_scale_s_table_shows_what_was_settled_and_a_dash_where_nothing_was():
+    sag, plain = line(MANY_SAG, 1.2, 20), line(MANY_SAG.plain, 1.3, 0)
+    other = line(Setting("fashion", 1.0, 3.0, count=MANY), 1.4, 20)
+    for row, settled in ((sag, 0.7), (plain, 0.8)):
+        row["figures"]["frechet_settled"] = [
+            settled + f - row["figures"]["frechet"][0] for f in row["figures"]["frechet"]
+        ]
+    shown = table(with_costs(collected({row["name"]: row for row in (sag, plain, other)})), "fashion", "a").splitlines()
+    of = {row.split(" | ")[0]: row.split(" | ")[4:6] for row in shown}
+    assert of["| cfg 2, scale 1"] == ["0.700 ± 0.055", "-0.100 ± 0.000"]
+    assert of["| cfg 2, scale 0"] == ["0.800 ± 0.055", "–"] and of["| cfg 3, scale 1"] == ["–", "–"]
+
+
+def test_only_real_pictures_as_many_as_there_are_stand_in_the_table_of_what_the_distance_sees():
+    lines = [
+        {**line(SAG, 1.2, 20), "name": f"fashion, test pictures, {count} pictures", "plain": "", "count": count}
+        for count in (400, 2000)
+    ]
+    shown = table(
+        with_costs(collected({row["name"]: row for row in [line(SAG.plain, 1.3, 0), line(SAG, 1.2, 20), *lines]})),
+        "fashion",
+        "settled",
+    )
+    assert [row.split(" | ")[0] for row in shown.splitlines()[2:4]] == ["| test pictures", ""]
 
 
 def test_a_label_leaves_out_what_all_rows_share():
