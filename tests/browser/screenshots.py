@@ -8,8 +8,10 @@ from demo_graph import preview, sampled, window
 from PIL import Image
 
 pytestmark = pytest.mark.browser
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS, EXAMPLES = ROOT / "docs", ROOT / "example_workflows"
 MOST_BYTES = 150_000
+THUMBNAIL = 512  # pixels, of both sides: what the template browser shows
 FINER = 1.5  # pixels a point, for sharp text in the README's width on any screen
 MARGIN, ABOVE = 16, 60  # around the nodes, points; above them stand their titles and badges
 COLOURS = 128  # of the palette
@@ -34,8 +36,8 @@ def screen():
     return {"viewport": {"width": 1800, "height": 1200}, "device_scale_factor": FINER}
 
 
-def shoot(comfy, name, places):
-    """The nodes at their places (x, y, width, height; no width: collapsed), and what they show, as docs/<name>.png."""
+def seen(comfy, places, square=False):
+    """A picture of the nodes at their places (x, y, width, height; no width: collapsed), and of what they show."""
     comfy.page.evaluate(ARRANGE, [places, comfy.ids])
     comfy.page.mouse.move(5, 5)  # or what is under it would be lit
     comfy.drawn()
@@ -43,8 +45,16 @@ def shoot(comfy, name, places):
     left, top = min(a["x"] for a in areas) - MARGIN, min(a["y"] for a in areas) - ABOVE
     right = max(a["x"] + a["width"] for a in areas) + MARGIN
     bottom = max(a["y"] + a["height"] for a in areas) + MARGIN
-    clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
-    picture = Image.open(io.BytesIO(comfy.page.screenshot(clip=clip))).convert("RGB")
+    width, height = right - left, bottom - top
+    if square:
+        left, width = left - (height - width) / 2, height
+    clip = {"x": left, "y": top, "width": width, "height": height}
+    return Image.open(io.BytesIO(comfy.page.screenshot(clip=clip))).convert("RGB")
+
+
+def shoot(comfy, name, places):
+    """What `seen` sees, as docs/<name>.png."""
+    picture = seen(comfy, places)
     # By coverage: by frequency the many grays would leave no place for the links' colours.
     few = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     few.save(DOCS / f"{name}.png", optimize=True)
@@ -75,12 +85,23 @@ def test_the_sigma_window_with_its_plot(comfy):
     })  # fmt: skip
 
 
-def test_the_mask_preview_with_its_tiles(comfy):
-    nodes, links = sampled(steps=8, scale=1.5, sigma_start=5.0)
+def preview_four(comfy, **settings):
+    """The mask preview of a batch of four garments, run."""
+    nodes, links = sampled(scale=1.5, **settings)
     four = ("LatentFromBatch", (0, 0), {"batch_index": 0, "length": 4})
     links = [link for link in links if not link.startswith("latent.")]
     comfy.build({**nodes, "four": four}, [*links, "latent.LATENT > four.samples", "four.LATENT > sampler.latent_image"])
     comfy.add(*preview())
     comfy.run()
     comfy.pictures("preview")
+
+
+def test_the_mask_preview_with_its_tiles(comfy):
+    preview_four(comfy, steps=8, sigma_start=5.0)
     shoot(comfy, "mask_preview", {"preview": (0, 0, 840, 678)})
+
+
+def test_the_thumbnail_of_the_mask_preview(comfy):
+    preview_four(comfy, steps=20, sigma_start=0.5)
+    picture = seen(comfy, {"preview": (0, 0, 470, 470)}, square=True).resize((THUMBNAIL, THUMBNAIL))
+    picture.save(EXAMPLES / "Mask preview.jpg", quality=90)

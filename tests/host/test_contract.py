@@ -217,9 +217,10 @@ def test_the_hosts_rule_places_prompts_by_the_keys_that_the_pack_knows_and_no_ot
     assert keys - NOT_PLACING - {"middle_patch", "cond_obj"} == sag_hooks.PLACING - {"default"}
 
 
-def test_a_prompt_without_them_has_weight_1_everywhere():
+def test_a_prompt_without_them_has_weight_1_everywhere_and_is_taken_whole():
     x, prompt = torch.zeros(2, 4, 6, 10), {"model_conds": {}, "uuid": uuid.uuid4()}
     found = comfy.samplers.get_area_and_mult(prompt, x, torch.ones(2))
-    (part,) = sag_hooks.active_parts([prompt], x, torch.ones(2))
-    assert found.area in (None, (6, 10, 0, 0)) and (part.top, part.left) == (0, 0)
-    assert torch.equal(found.mult[:, :1], part.weight)
+    assert found.area in (None, (6, 10, 0, 0)) and torch.equal(found.mult[:, :1], torch.ones(2, 1, 6, 10))
+    assert sag_hooks.active_parts([prompt], x, torch.ones(2)) == sag_hooks.Whole(prompt)
+    (part,) = sag_hooks.active_parts([{**prompt, "strength": 1.0}], x, torch.ones(2))
+    assert torch.equal(part.weight, torch.ones(2, 1, 6, 10)) and (part.top, part.left) == (0, 0)
