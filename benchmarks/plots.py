@@ -65,9 +65,9 @@ def overhead(cases: dict[str, Results], path: Path) -> None:
         panels[0].set_yticks(range(len(cases)), [title_of(name) for name in cases])
         panels[0].invert_yaxis()
         panels[0].set_title("Steps inside the window", loc="left", fontweight="bold")
-        panels[0].set_xlabel("time beyond the limit, %")
+        panels[0].set_xlabel("time beyond the limit, %, with 95 % intervals")
         panels[1].set_title("Steps outside the window", loc="left", fontweight="bold")
-        panels[1].set_xlabel("time beyond unpatched, %")
+        panels[1].set_xlabel("time beyond unpatched, %, logarithmic beyond 1")
         panels[1].set_xscale("symlog", linthresh=1)
         panels[1].set_xlim(-2, 150)
         panels[1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -88,12 +88,16 @@ def dots(panel, cases: dict[str, Results], series: dict) -> None:
 
 
 def growth(records: list[dict], path: Path) -> None:
-    """A node's own time in a step against tokens, batch and steps; linear axes, so that a line is a line."""
+    """A node's own time in a step against tokens, batch and steps; the last two on linear axes: a line is a line."""
     rows = pd.DataFrame(records)
     rows["tokens"] = [(side // MIDDLE_TOKEN[case.split("-")[0]]) ** 2 for case, side in rows[["case", "side"]].values]
     rows["ms"] = 1000 * rows["own_seconds"]
     labels = {"tokens": "tokens in the middle block", "batch": "batch", "steps": "steps"}
-    kept = {"tokens": "batch 1", "batch": "{0}x{0}", "steps": "{0}x{0}, batch 1"}  # the same all along an axis
+    kept = {
+        "tokens": "batch 1, both axes logarithmic",
+        "batch": "{0}x{0}",
+        "steps": "{0}x{0}, batch 1",
+    }  # the same all along an axis
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 3.8), layout="constrained")
         panels = figure.subplots(1, 3)
@@ -107,11 +111,15 @@ def growth(records: list[dict], path: Path) -> None:
                                label=name, capsize=3, markersize=6)  # fmt: skip
             panel.set_title(kept[axis].format(rows[rows["axis"] == axis]["side"].iloc[0]), loc="left", fontsize=11)
             panel.set_xlabel(label)
-            panel.set_xlim(left=0)
-            panel.set_ylim(bottom=0)
+            if axis == "tokens":  # from a few hundred to many thousand, and as wide a range of times
+                panel.set(xscale="log", yscale="log")
+                panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+            else:
+                panel.set_xlim(left=0)
+                panel.set_ylim(bottom=0)
             panel.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
         panels[0].set_ylabel("own time in a step, ms")
-        panels[0].legend(fontsize=9, loc="upper left")
+        panels[1].legend(fontsize=9, loc="upper left")
         figure.savefig(path)
 
 

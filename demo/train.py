@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the demo's model on Fashion-MNIST: a class-conditional UNet of ComfyUI's own class.
 
-    python demo/train.py --comfyui PATH --data /usr/share/datasets/fashion-mnist --out demo/model
+    python demo/train.py --comfyui PATH --data FOLDER --out demo/model
 
 Needs torch, safetensors and a GPU (minutes); the data are Debian's package dataset-fashion-mnist. The noise is the
 host's own schedule, the network predicts it (EPS), and 15 % of the labels are dropped for the negative prompt.

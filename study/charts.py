@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib
 import pandas as pd
-from questions import STEPS, THIRD
+from questions import INTERVAL_STEPS, STEPS, THIRD
 from tables import A_CALL, BOTH_WAYS, COLUMNS, SETTLED, Column, label
 
 matplotlib.use("Agg")
@@ -17,12 +17,12 @@ from matplotlib.figure import Figure  # noqa: E402
 FRECHET, CHANGE, PRECISION, RECALL, ACCURACY, HIGH, CLIPPED = COLUMNS
 SETTLED_CHANGE, SETTLED_PRECISION = SETTLED[1], BOTH_WAYS[5]
 OVER_SCALE = {
-    "change of the Fréchet distance": CHANGE, "the same, settled": SETTLED_CHANGE, "precision %": PRECISION,
-    "precision %, settled": SETTLED_PRECISION, "recall %": RECALL, "right class %": ACCURACY, HIGH.title: HIGH,
-    CLIPPED.title: CLIPPED,
+    "change of the Fréchet distance": CHANGE, "change of the settled distance": SETTLED_CHANGE,
+    "precision %": PRECISION, "precision %, settled": SETTLED_PRECISION, "recall %": RECALL,
+    "right class %": ACCURACY, HIGH.title: HIGH, CLIPPED.title: CLIPPED,
 }  # fmt: skip
 OVER_STEPS = {
-    "change of the Fréchet distance": CHANGE, A_CALL.title: A_CALL, "the change, settled": SETTLED_CHANGE,
+    "change of the Fréchet distance": CHANGE, A_CALL.title: A_CALL, "change of the settled distance": SETTLED_CHANGE,
 }  # fmt: skip
 FLOOR = {"color": "0.5", "linestyle": ":", "linewidth": 1}
 WIDTH = 11
@@ -46,6 +46,7 @@ def curves(rows: pd.DataFrame, file: Path) -> None:
     settings, floor = rows[rows["steps"].notna()], rows[rows["steps"].isna()]
     settings = settings.assign(kind=settings["cfg"].map("cfg {:g}".format))
     settings.loc[settings["conditional"] == False, "kind"] = "unconditional"  # noqa: E712 - a column of objects
+    panels.flat[3].sharey(panels.flat[2])  # precision both ways
     for panel, (title, column) in zip(panels.flat, OVER_SCALE.items(), strict=True):
         for kind, own in settings.groupby("kind", sort=True):
             own = own.sort_values("scale")
@@ -71,19 +72,21 @@ def dots(panel: Axes, rows: pd.DataFrame, column: Column) -> None:
 
 def over_steps(rows: pd.DataFrame, file: Path) -> None:
     """What each window changes, drawn where it lies: in all, for each extra call, settled. Above 0 is a loss."""
-    rows = rows[rows["frechet_difference"].notna() & rows["sigmas"].isna()]
+    rows = rows[rows["frechet_difference"].notna()]
+    held = rows["active"].where(rows["sigmas"].isna(), "{} to {}".format(*INTERVAL_STEPS)).fillna(f"0 to {STEPS}")
     cfgs = sorted(rows["cfg"].unique())
     figure, panels = plt.subplots(3, len(cfgs), figsize=(WIDTH, 9), layout="constrained", sharex=True, squeeze=False)
     for column, cfg in zip(panels.T, cfgs, strict=True):
         for panel, (title, metric) in zip(column, OVER_STEPS.items(), strict=True):
             own = rows[rows["cfg"] == cfg]
-            ends = own["active"].fillna(f"0 to {STEPS}").str.split(" to ", expand=True).astype(int)
+            ends = held[own.index].str.split(" to ", expand=True).astype(int)
             for length, colour in ((THIRD, "tab:blue"), (0, "tab:orange")):
                 kind = (ends[1] - ends[0] == THIRD) == (length == THIRD)
                 value, reach = bars(own[kind], metric)
-                middle, half = (ends[0] + ends[1])[kind] / 2, (ends[1] - ends[0])[kind] / 2
-                panel.errorbar(middle, value, reach, half, fmt="none", color=colour, capsize=2,
-                               label=f"windows of {THIRD} steps" if length else "longer windows")  # fmt: skip
+                middle = (ends[0] + ends[1])[kind] / 2
+                panel.hlines(value, ends[0][kind], ends[1][kind], color=colour, linewidth=2, alpha=0.6,
+                             label=f"windows of {THIRD} steps" if length else "longer windows")  # fmt: skip
+                panel.errorbar(middle, value, reach, fmt="none", color=colour, capsize=3)
             panel.axhline(0, **FLOOR)
             panel.set(title=f"cfg {cfg:g}", ylabel=title, xlim=(0, STEPS))
             panel.set_xticks(range(0, STEPS + 1, 5))

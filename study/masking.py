@@ -34,11 +34,7 @@ def masking(kind: str) -> Iterator[None]:
     if kind == "attention":
         yield
         return
-    hooks, change = pack("sag_hooks"), MASKS[kind]
-
-    class Changed(hooks.AttentionBlend):
-        def mask(self) -> torch.Tensor:
-            return change(super().mask())
-
-    with replaced(hooks, "AttentionBlend", Changed):
+    node, change = pack("sag_hooks").DelayedSAG, MASKS[kind]
+    shipped = node.mask
+    with replaced(node, "mask", lambda *args: change(shipped(*args))):
         yield

@@ -17,6 +17,7 @@ EARLY, MIDDLE, LATE = (0, 7), (7, 14), (13, 20)
 BETWEEN = ((2, 9), (4, 11), (9, 16), (11, 18))  # the other sliding windows
 DELAYED = ((10, 20), (7, 20), (0, 13))  # longer ones
 INTERVAL = (5.42, 0.28)  # Kynkäänniemi et al., arXiv 2404.07724, found for CFG
+INTERVAL_STEPS = (4, 18)  # what it holds of 20 steps
 
 
 @dataclass(frozen=True)

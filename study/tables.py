@@ -68,7 +68,9 @@ def label(name: str) -> str:
 
 def reading_order(setting: Setting) -> tuple:
     """Where a setting stands in its table: by cfg, then by what the question varies."""
-    varied = (setting.blur_sigma, setting.threshold, setting.masking, setting.every, setting.fade, setting.rescale)
+    plain = Setting(setting.world)
+    names = ("blur_sigma", "threshold", "masking", "every", "fade", "rescale")
+    varied = [(getattr(setting, n) != getattr(plain, n), getattr(setting, n)) for n in names]  # what is plain first
     window = (setting.active or (-1, 0), setting.sigmas or (0.0, 0.0))
     return (not setting.conditional, setting.cfg_like, setting.cfg, setting.steps, setting.scale, *window, *varied)
 
@@ -108,7 +110,7 @@ def table(results: pd.DataFrame, world: str, letter: str) -> str:
     rows = rows_of(results, world, letter)
     if rows.empty:
         return "Not sampled yet."
-    columns = [*COLUMNS[:2], *([A_CALL] if letter == "b" else []), *(SETTLED if letter in "ab" else ()), *COLUMNS[2:]]
+    columns = [*COLUMNS[:2], *([A_CALL] if letter == "b" else []), *(SETTLED if letter in "abg" else ()), *COLUMNS[2:]]
     columns = list(BOTH_WAYS) if letter == "settled" else columns
     titles = ["setting", "UNet evaluations", *(["cfg by norm, parallel"] if letter == "e" else [])]
     titles += [column.title for column in columns]

@@ -23,10 +23,14 @@ def test_the_interval_holds_the_median_and_is_the_same_each_time():
     assert found.high - found.low < values.max() - values.min()
 
 
-@pytest.mark.parametrize(("shift", "met"), [(-0.05, True), (0.0, True), (0.05, False)])
-def test_a_goal_is_missed_only_where_the_whole_interval_lies_above(shift, met):
+@pytest.mark.parametrize(
+    ("shift", "met", "said"),
+    [(-0.05, True, "met"), (0.0, True, "not missed; the interval reaches beyond"), (0.05, False, "missed")],
+)
+def test_a_goal_is_missed_only_where_the_whole_interval_lies_above(shift, met, said):
     values = 1.005 + shift + np.linspace(-0.01, 0.012, 15)
-    assert at_most("", 1.005, estimate(values)).met is met
+    goal = at_most("", 1.005, estimate(values))
+    assert goal.met is met and goal.row()[-1] == said
 
 
 def test_one_repetition_is_not_judged():

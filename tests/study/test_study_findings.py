@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from questions import ARITHMETIC, BETWEEN, EARLY, LATE, MIDDLE
+from questions import ARITHMETIC, BETWEEN, EARLY, INTERVAL_STEPS, LATE, MIDDLE
 from writing import FOLDER, ROOT, TEXT, read
 
 ALL = read(FOLDER / "results.csv").set_index("name", drop=False)
@@ -66,15 +66,49 @@ def test_a_smaller_dose_does_less_harm(smaller):
     assert below(fashion(f"scale 1, {smaller}"), fashion("scale 1"))
 
 
-def test_a_negative_scale_gains_on_emoji_and_loses_on_fashion():
+def frequencies(name, end=""):
+    return ALL.loc[name, f"high_frequency{end}"]
+
+
+def test_a_narrower_blur_smooths_no_less_and_a_higher_threshold_hardly():
+    narrow, wide, high, plain = (
+        fashion(what) for what in ("scale 1, blur_sigma 0.5", "scale 1", "scale 1, threshold 2.0", "scale 0")
+    )
+    assert frequencies(narrow) <= frequencies(wide, "_high") < frequencies(plain, "_low")
+    assert frequencies(high, "_high") > frequencies(plain)
+
+
+def test_smoothing_comes_early_on_fashion_and_late_on_emoji():
+    early, always = (fashion(f"scale 1{steps}", 10000) for steps in (", steps 0 to 13", ""))
+    assert frequencies(early) <= frequencies(always, "_high") and change(early, "_high") < 0.25 * change(always)
+    first, second = (f"emoji, cfg 3, scale 1, steps {s}, 20 steps, 2000 pictures" for s in ("0 to 13", "10 to 20"))
+    assert frequencies(second, "_difference_high") < frequencies(first, "_difference_low")
+
+
+def test_what_the_interval_found_for_cfg_holds_is_drawn_where_it_lies():
+    held = ALL[ALL["sigmas"].notna()]
+    assert len(held) == 3 and (held["extra_calls"] == INTERVAL_STEPS[1] - INTERVAL_STEPS[0]).all()
+
+
+def test_the_interval_found_for_cfg_does_no_better_than_its_place_among_the_windows():
+    interval = fashion("scale 1, sigma 5.42 to 0.28", 10000)
+    assert change(fashion("scale 1, steps 0 to 13", 10000)) < change(interval) < change(fashion("scale 1", 10000))
+
+
+def test_a_negative_scale_gains_at_cfg_3_and_loses_on_fashion_at_cfg_2():
     assert change("emoji, cfg 3, scale -0.5, 20 steps, 2000 pictures", "_high") < 0
+    assert change("fashion, cfg 3, scale -0.5, 20 steps, 10000 pictures", "_high") < 0
     assert change(fashion("scale -0.5", 10000), "_low") > 0
 
 
-@pytest.mark.parametrize("every", [2, 3])
-def test_every_changes_the_distance_by_no_more_than_guidance_on_every_step(every):
-    own, always = (fashion(f"scale 1{more}") for more in (f", every {every}", ""))
-    assert change(own) < change(always, "_high")
+def alike(one, other):
+    """The intervals of two changes overlap."""
+    return not below(one, other) and not below(other, one)
+
+
+@pytest.mark.parametrize("every", [2, 3, 4])
+def test_every_raises_the_distance_about_as_much_as_guidance_on_every_step(every):
+    assert alike(fashion(f"scale 1, every {every}"), fashion("scale 1"))
 
 
 def test_guidance_on_every_step_clips_less_than_the_model_alone():
@@ -101,7 +135,7 @@ def test_without_its_haze_scale_1_at_cfg_2_cannot_be_told_from_none():
 
 
 @pytest.mark.parametrize("gained", ["unconditional, scale 0.75", "cfg 1, scale 0.5", "cfg 1.5, scale 0.5"])
-def test_without_its_haze_it_helped_garments_where_cfg_is_weak(gained):
+def test_without_its_haze_it_helped_garments_where_cfg_was_too_weak(gained):
     assert settled(many(gained), "_high") < 0
 
 
@@ -109,6 +143,13 @@ def test_without_its_haze_no_scale_gained_at_cfg_2_and_both_directions_did_at_cf
     assert all(settled(many(f"cfg 2, scale {scale}"), "_high") > 0 for scale in (0.25, 0.5, 0.75, 1, 1.5))
     assert settled(many("cfg 3, scale 1.5"), "_high") < 0 and settled(many("cfg 3, scale -0.5"), "_high") < 0
     assert settled(many("cfg 3, scale 0.5"), "_low") > 0
+    assert all(settled(many(f"cfg 2, scale {scale}"), "_low") > 0 for scale in (0.25, 0.5))
+
+
+def test_at_the_same_cost_a_better_cfg_helped_far_more():
+    sag, plain = (ALL.loc[many(what)] for what in ("cfg 1, scale 0.5", "cfg 2, scale 0"))
+    assert sag["evaluations"] == plain["evaluations"] == 40
+    assert plain["frechet_settled_high"] < 0.5 * sag["frechet_settled_low"]
 
 
 def test_on_emoji_no_scale_above_0_gained_either_way():
@@ -116,12 +157,18 @@ def test_on_emoji_no_scale_above_0_gained_either_way():
     assert len(own) > 15 and (own["frechet_settled_difference_low"] > 0).all()
 
 
-def test_without_their_haze_late_windows_are_the_better_ones_at_cfg_1():
+def test_without_their_haze_windows_from_the_middle_on_that_stop_before_the_end_helped_at_cfg_1():
     early, middle, late = (many(f"cfg 1, scale 1, steps {s}") for s in ("0 to 7", "7 to 14", "11 to 18"))
     assert settled(early, "_low") > 0 > settled(middle, "_high") > settled(late, "_high")
     assert settled(late, "_high") < 0 < settled(many("cfg 1, scale 1"), "_low")
+    assert settled(many("cfg 1, scale 1, sigma 5.42 to 0.28"), "_high") < 0
+    for to_the_end in ("7 to 20", "10 to 20", "13 to 20"):
+        window = many(f"cfg 1, scale 1, steps {to_the_end}")
+        assert settled(window, "_low") < 0 < settled(window, "_high")
     assert settled(many("cfg 2, scale 1, steps 13 to 20"), "_high") < 0
-    assert settled(many("cfg 2, scale 1, steps 11 to 18"), "_low") > 0
+    windows = GUIDED[(GUIDED["world"] == "fashion") & (GUIDED["cfg"] == 2) & (GUIDED["count"] == 10000)]
+    windows = windows[windows["active"].notna() | windows["sigmas"].notna()]
+    assert windows["frechet_settled_difference"].idxmax() == many("cfg 2, scale 1, sigma 5.42 to 0.28")
 
 
 @pytest.mark.parametrize("file", QUOTING)
