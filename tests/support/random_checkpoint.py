@@ -9,6 +9,7 @@ saving name the tensors. A process of its own, so that the memory goes back when
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -36,7 +37,8 @@ VAE = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "
 def make_checkpoint(architecture: str, file: Path) -> None:
     """Write the checkpoint, and its folder where there is none."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "PYTHONPATH": os.environ["COMFYUI_PATH"]}
+    path = os.pathsep.join(filter(None, [os.environ["COMFYUI_PATH"], os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
     subprocess.run([sys.executable, __file__, architecture, str(file)], env=environment, check=True)
 
 
@@ -51,7 +53,10 @@ def shapes_of(architecture: str) -> dict:
         model = config.get_model({}, device="meta")
         clip = config.clip_target().clip(device="meta", dtype=torch.float16)
         vae = AutoencoderKL(ddconfig=VAE, embed_dim=4)
-        return model.state_dict_for_saving(clip.state_dict(), vae.state_dict())
+        parts = {"clip_state_dict": clip.state_dict(), "vae_state_dict": vae.state_dict()}
+        if "unet_state_dict" in inspect.signature(model.state_dict_for_saving).parameters:  # newer hosts ask for it
+            parts["unet_state_dict"] = model.diffusion_model.state_dict()
+        return model.state_dict_for_saving(**parts)
 
 
 def weights(name: str, shape, dice):
