@@ -69,7 +69,8 @@ def overhead(cases: dict[str, Results], path: Path) -> None:
         panels[1].set_title("Steps outside the window", loc="left", fontweight="bold")
         panels[1].set_xlabel("time beyond unpatched, %, logarithmic beyond 1")
         panels[1].set_xscale("symlog", linthresh=1)
-        panels[1].set_xlim(-2, 150)
+        lows = [100 * (case.over_unpatched(NONE).low - 1) for case in cases.values()]
+        panels[1].set_xlim(1.2 * np.nanmin([-1.7, *lows]), 150)
         panels[1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         figure.savefig(path)
 
@@ -93,11 +94,8 @@ def growth(records: list[dict], path: Path) -> None:
     rows["tokens"] = [(side // MIDDLE_TOKEN[case.split("-")[0]]) ** 2 for case, side in rows[["case", "side"]].values]
     rows["ms"] = 1000 * rows["own_seconds"]
     labels = {"tokens": "tokens in the middle block", "batch": "batch", "steps": "steps"}
-    kept = {
-        "tokens": "batch 1, both axes logarithmic",
-        "batch": "{0}x{0}",
-        "steps": "{0}x{0}, batch 1",
-    }  # the same all along an axis
+    # What is the same all along an axis
+    kept = {"tokens": "batch 1, both axes logarithmic", "batch": "{0}x{0}", "steps": "{0}x{0}, batch 1"}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 3.8), layout="constrained")
         panels = figure.subplots(1, 3)
