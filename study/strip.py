@@ -74,7 +74,7 @@ def draw(steps: list[Step], file: Path) -> None:
     gray, colours = {"cmap": "gray", "vmin": -1, "vmax": 1}, {"cmap": "RdBu_r", "vmin": -STRONGEST, "vmax": STRONGEST}
     for column, number in zip(axes.T, SHOWN, strict=True):
         shown = steps[number]
-        column[0].set_title(f"step {number + 1}\nsigma {shown.sigma:.3g}", fontsize=10)
+        column[0].set_title(f"step {number}\nsigma {shown.sigma:.3g}", fontsize=10)
         column[0].imshow(shown.x0, **gray)
         column[1].imshow(shown.x0, **gray)
         column[1].imshow(np.ma.masked_where(~shown.mask.numpy(), shown.mask), cmap="autumn", vmin=-2, alpha=0.6)
