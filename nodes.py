@@ -7,9 +7,7 @@ import uuid
 from typing import Any
 
 from .sag_core import SigmaWindow
-from .sag_hooks import ADVANCED, DelayedSAG, Settings
-from .sag_layers import MIDDLE, find_layer, layers_of
-from .sag_run import NAME
+from .sampling import ADVANCED, MIDDLE, NAME, DelayedSAG, Settings, find_layer, layers_of
 
 RANGES = {
     "scale": (-2.0, 5.0),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import sag_layers
+from . import sampling
 from .nodes import LINKED_RANGES, RANGES, SelfAttentionGuidanceCustom, complaint, number, with_guidance
 from .sag_core import FADES, SigmaWindow
-from .sag_hooks import AUTO, BRANCHES, FULL, RESCALE_MODES, Settings
-from .sag_layers import MIDDLE
-from .sag_run import NAME
+from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, Settings
 
 ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8)}
 CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
@@ -17,7 +15,7 @@ CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODE
 
 def misnamed(layer: str) -> str | None:
     """What is wrong with `layer`, whatever the model; None where nothing is."""
-    wrong = sag_layers.complaint(layer)
+    wrong = sampling.complaint(layer)
     return wrong and f"{NAME}: layer {wrong}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .sag_masks import STORE, RunMasks, StepMask
+from .sampling import STORE, RunMasks, StepMask
 
 NAME = "SAG mask preview"
 NO_NODE = (
@@ -68,7 +68,7 @@ class SAGMaskPreview:
         """Tiles [steps, H, W, 3] and masks [steps * B, h, w]; or one tile that says why there are none."""
         import nodes  # the host's
 
-        from .mask_picture import latent_picture, notice
+        from .pictures import latent_picture, notice
 
         latent = samples["samples"]
         run, why = run_of(model, tuple(latent.shape))
@@ -101,7 +101,7 @@ def reasons(run: RunMasks) -> str:
 
 def drawn(run: RunMasks, pictures: np.ndarray, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a run; pictures are [n, H, W, 3]."""
-    from .mask_picture import resized, tile
+    from .pictures import resized, tile
 
     steps = run.distinct()
     masks = [resized(step.mask.unpacked(), height, width) for step in steps]

@@ -145,7 +145,9 @@ class SAGSigmaWindow:
         sampler_name: str = "euler",
     ) -> tuple[float, float, Any, Any]:
         """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows."""
-        from .window_plot import plot  # here, since Pillow's drawing takes longer to import than the rest of the pack
+        from .pictures import (
+            plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
+        )
 
         if wrong := complaint(preset, unit, start, end):
             raise ValueError(wrong)

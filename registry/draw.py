@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
-
 from drawing import ACTIVE, DIM, EDGE, FINER, IDLE, INK, WINDOW, Canvas
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 HERE = Path(__file__).resolve().parent
 ICON = (400, 400)  # the registry: square, at most 400 pixels

@@ -1,19 +1,12 @@
 """Loads the repository as ComfyUI loads a pack: as a package of another name, from its folder."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 from hypothesis import settings
 
-ROOT = Path(__file__).parents[1]
-
-
-def load_pack(name: str = "sag_delayed_activation") -> None:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
-
+sys.path.append(str(Path(__file__).parents[1]))  # last: the repository has a `nodes`, and the host's must be found
+from lab.loading import load_pack  # noqa: E402
 
 load_pack()
 # The same examples each time, so that a commit cannot fail by chance. `--hypothesis-profile nightly` looks at others.

@@ -1,8 +1,9 @@
 """The stopwatch that runs inside the node's hooks alone."""
 
-import own_time
 import pytest
-from own_time import Stopwatch, around
+
+from lab.benchmarks import own_time
+from lab.benchmarks.own_time import Stopwatch, around
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from paired import estimate, half_limit, ratio
-from report import at_most
+
+from lab.benchmarks.paired import estimate, half_limit, ratio
+from lab.benchmarks.report import at_most
 
 
 def test_a_slow_repetition_slows_both_sides_of_a_ratio():

@@ -3,7 +3,7 @@
 One UNet call of two kernels and a second of one, times in microseconds.
 """
 
-from syncs import UNET_CALL, calls_in, draining, inside, waits_in
+from lab.benchmarks.syncs import UNET_CALL, calls_in, draining, inside, waits_in
 
 
 def event(name, ts, dur, cat="cuda_runtime", correlation=None):

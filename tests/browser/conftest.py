@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from comfy_server import ComfyServer
 from demo_graph import Links, Nodes
 from PIL import Image
+
+from lab.demo.comfy_server import ComfyServer
 
 ROOT = Path(__file__).parents[2]
 NODE = "SAG delayed activation"
@@ -214,7 +215,7 @@ def server(chromium, tmp_path_factory):
     base = tmp_path_factory.mktemp("base")
     (base / "user/default").mkdir(parents=True)
     (base / "user/default/comfy.settings.json").write_text(json.dumps(SETTINGS))
-    packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "demo/sag_demo",
+    packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo",
              "unet-calls": ROOT / "tests/support/unet_calls"}  # fmt: skip
     with ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, packs) as running:
         yield running

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 
 pytestmark = pytest.mark.browser

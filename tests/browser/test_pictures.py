@@ -3,7 +3,8 @@
 import pytest
 from demo_graph import preview, sampled, window
 from PIL import ImageColor
-from sag_delayed_activation.drawing import PAPER, WINDOW
+
+from sag_delayed_activation.pictures.canvas import PAPER, WINDOW
 
 pytestmark = pytest.mark.browser
 

@@ -16,16 +16,17 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
     pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="needs COMFYUI_PATH"),
 ]
-BENCH = Path(__file__).parents[2] / "benchmarks/bench.py"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def waits(tmp_path_factory):
     """What `bench.py sync` found, by variant."""
-    from records import read
+    from lab.benchmarks.records import read
 
     out = tmp_path_factory.mktemp("sync") / "sync.jsonl"
-    subprocess.run([sys.executable, str(BENCH), "sync", "--case", "tiny", "--out", str(out)], check=True)
+    words = ["-m", "lab.benchmarks.bench", "sync", "--case", "tiny", "--out", str(out)]
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
     return {r["variant"]: r for r in read(out) if r["kind"] == "sync"}
 
 

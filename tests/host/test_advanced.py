@@ -9,12 +9,13 @@ import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic
 from dense_reference import DenseSAG
 from hosts import before_0_3_11, since_0_3_11
+from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guidances, guided, prompt, sample, tiny_model
+
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sag_layers import find_layer, layers_of
-from sag_delayed_activation.sag_masks import MaskStore
-from sag_delayed_activation.sag_run import Guidance, Run
-from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guidances, guided, prompt, sample, tiny_model
+from sag_delayed_activation.sampling.layers import find_layer, layers_of
+from sag_delayed_activation.sampling.masks import MaskStore
+from sag_delayed_activation.sampling.run import Guidance, Run
 
 pytestmark = pytest.mark.host
 DEEP = {"transformer_depth": [1, 2], "transformer_depth_output": [1, 1, 2, 2]}

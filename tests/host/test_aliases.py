@@ -1,6 +1,7 @@
 """Other words for the nodes. The search of ComfyUI 0.11 and newer knows them; the page's tests look there."""
 
 import pytest
+
 from sag_delayed_activation import NODE_CLASS_MAPPINGS
 
 pytestmark = pytest.mark.host

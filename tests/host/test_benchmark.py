@@ -4,19 +4,19 @@ import json
 import math
 from dataclasses import replace
 
-import cases
 import comfy.ldm.modules.attention
 import comfy.model_detection
 import comfy.samplers
 import pytest
-import runs
 import torch
 from hosts import source_of
-from own_time import own_stretches
-from records import read
-from report import machines, write
 from torch.utils._python_dispatch import TorchDispatchMode
-from variants import VARIANTS, extra_calls, variants
+
+from lab.benchmarks import cases, runs
+from lab.benchmarks.own_time import own_stretches
+from lab.benchmarks.records import read
+from lab.benchmarks.report import machines, write
+from lab.benchmarks.variants import VARIANTS, extra_calls, variants
 
 pytestmark = [
     pytest.mark.host,

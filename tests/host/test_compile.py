@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from compiling import first_samples, through_the_node
 from hosts import source_of
 from tiny_unet import distance, sample
+
+from lab.benchmarks.compiling import first_samples, through_the_node
 
 pytestmark = [
     pytest.mark.host,

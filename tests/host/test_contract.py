@@ -15,9 +15,10 @@ import pytest
 import reliance
 import torch
 from hosts import KNOWS_PRECISION, SAYS_SCHEDULE, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
-from sag_delayed_activation import sag_hooks
-from sag_delayed_activation.sag_layers import STAGES
 from tiny_unet import CPU, noise, sample
+
+from sag_delayed_activation.sampling import hooks as sag_hooks
+from sag_delayed_activation.sampling.layers import STAGES
 
 pytestmark = pytest.mark.host
 HERE = {  # whether the host under test is as new as that

@@ -7,8 +7,11 @@ import comfy.samplers
 import pytest
 import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
-from sag_delayed_activation import sag_hooks, sag_masks, sag_recorder
 from tiny_unet import SHAPE, Calls, sample
+
+from sag_delayed_activation.sampling import hooks as sag_hooks
+from sag_delayed_activation.sampling import masks as sag_masks
+from sag_delayed_activation.sampling import recorder as sag_recorder
 
 pytestmark = pytest.mark.host
 PLACES = {  # the pack's own work in a run, in the order in which it is done

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 from said import ELLIPSIS, is_said, templates
+
+from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 
 pytestmark = pytest.mark.host
 DOCS = Path(__file__).parents[2] / "web" / "docs"

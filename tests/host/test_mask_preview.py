@@ -13,12 +13,13 @@ import pytest
 import torch
 from dense_reference import DenseSAG
 from PIL import Image
+from tiny_unet import SHAPE, noise, prompt, sample
+
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
 from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, drawn
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sag_masks import STORE, PackedMask, RunMasks, StepMask
-from sag_delayed_activation.sag_run import RunCounts
-from tiny_unet import SHAPE, noise, prompt, sample
+from sag_delayed_activation.sampling.masks import STORE, PackedMask, RunMasks, StepMask
+from sag_delayed_activation.sampling.run import RunCounts
 
 pytestmark = pytest.mark.host
 STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
@@ -36,7 +37,7 @@ def temp_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def texts(monkeypatch):
     """Every text that is drawn."""
-    from sag_delayed_activation.drawing import Canvas
+    from sag_delayed_activation.pictures.canvas import Canvas
 
     drawn, text = [], Canvas.text
     monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (
@@ -324,7 +325,7 @@ def test_only_numpy_outlives_a_run(sag, model):
 
 
 def test_the_end_of_a_run_lets_go_of_copies_that_had_not_arrived(sag, model, monkeypatch):
-    from sag_delayed_activation.host_copy import HostCopy
+    from sag_delayed_activation.sampling.cpu_copy import HostCopy
 
     monkeypatch.setattr(HostCopy, "arrived", lambda self: False)  # as on devices that copy only when asked
     patched = sag(model)

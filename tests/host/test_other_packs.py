@@ -21,9 +21,10 @@ from neighbours import (
     tiled_diffusion,
     token_merging_in_the_middle,
 )
-from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from sag_delayed_activation.sag_masks import STORE
 from tiny_unet import SHAPE, Calls, distance, first_guidance, sample
+
+from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
+from sag_delayed_activation.sampling.masks import STORE
 
 pytestmark = pytest.mark.host
 FRAMES = (8, 4, 16, 16)

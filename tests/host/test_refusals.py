@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom as Node
 from tiny_unet import tiny_model
+
+from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom as Node
 
 pytestmark = pytest.mark.host
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from hosts import KNOWS_FLOW, knows_flow
+from tiny_unet import sample, tiny_model
+
 from sag_delayed_activation import sigma_window
 from sag_delayed_activation.nodes_window import SAGSigmaWindow
+from sag_delayed_activation.pictures.schedule_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.window_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
-from tiny_unet import sample, tiny_model
 
 pytestmark = pytest.mark.host
 SCHEDULERS = comfy.samplers.SCHEDULER_NAMES
@@ -290,7 +291,7 @@ def test_the_sigmas_of_a_patched_model_count(find, models):
 @pytest.fixture
 def titles(monkeypatch):
     """Every text that is drawn."""
-    from sag_delayed_activation.window_plot import Canvas
+    from sag_delayed_activation.pictures.schedule_plot import Canvas
 
     drawn, text = [], Canvas.text
     monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (

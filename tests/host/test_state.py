@@ -95,7 +95,8 @@ def test_after_a_run_no_tensor_is_alive(sag, model):
 
 @since_0_3_7
 def test_a_run_frees_its_maps_without_the_garbage_collector(sag, model):
-    from sag_delayed_activation import sag_recorder, sag_run
+    from sag_delayed_activation.sampling import recorder as sag_recorder
+    from sag_delayed_activation.sampling import run as sag_run
 
     def alive():
         return [o for o in gc.get_objects() if type(o) in (sag_recorder.Evaluation, sag_recorder.Chunk, sag_run.Run)]

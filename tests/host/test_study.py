@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from classifier import Classifier
-from questions import Setting, in_order
-from sample_settings import DEMO, Measure, Results, sample_all
-from sampling import EffectiveScale, Sampled, Sampler
+
+from lab.study.classifier import Classifier
+from lab.study.questions import Setting, in_order
+from lab.study.sample_settings import DEMO, Measure, Results, sample_all
+from lab.study.sampling import EffectiveScale, Sampled, Sampler
 
 COUNT, STEPS = 3, 2
 LABELS = torch.arange(10).repeat(3)
@@ -57,7 +58,7 @@ def test_at_cfg_1_and_without_classes_the_advanced_node_acts(sampler):
 
 @pytest.mark.parametrize("kind", ["random", "inverse"])
 def test_other_masks_change_the_picture_and_leave_the_pack_alone(sampler, guided, kind):
-    from sag_delayed_activation.sag_hooks import DelayedSAG
+    from sag_delayed_activation.sampling.hooks import DelayedSAG
 
     shipped = DelayedSAG.mask
     other = sampler.sample(replace(SAG, masking=kind), SAG.cfg)

@@ -1,9 +1,10 @@
 """The mask of a prompt that stands alone; no host is needed."""
 
 import torch
-from sag_delayed_activation import sag_hooks
+
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sag_recorder import Chunk, Key
+from sag_delayed_activation.sampling import hooks as sag_hooks
+from sag_delayed_activation.sampling.recorder import Chunk, Key
 
 
 def test_attention_that_is_the_same_everywhere_lies_nowhere_above_average():

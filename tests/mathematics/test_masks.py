@@ -5,7 +5,8 @@ import copy
 import numpy as np
 import pytest
 import torch
-from sag_delayed_activation.mask_picture import (
+
+from sag_delayed_activation.pictures.mask_tiles import (
     LABEL_HEIGHT,
     LONGEST,
     NARROWEST,
@@ -18,8 +19,8 @@ from sag_delayed_activation.mask_picture import (
     tile_grid,
 )
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sag_masks import SHAPES_KEPT, MaskStore, PackedMask, RunMasks, StepMask
-from sag_delayed_activation.sag_run import RunCounts
+from sag_delayed_activation.sampling.masks import SHAPES_KEPT, MaskStore, PackedMask, RunMasks, StepMask
+from sag_delayed_activation.sampling.run import RunCounts
 
 SHAPE = (1, 4, 8, 8)
 
@@ -71,7 +72,7 @@ def copies(monkeypatch):
     """Every copy that is on its way from here on."""
     made = []
     monkeypatch.setattr(
-        "sag_delayed_activation.sag_masks.HostCopy", lambda tensor: made.append(Slow(tensor)) or made[-1]
+        "sag_delayed_activation.sampling.masks.HostCopy", lambda tensor: made.append(Slow(tensor)) or made[-1]
     )
     return made
 

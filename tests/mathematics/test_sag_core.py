@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+
 from sag_delayed_activation import sag_core
 from sag_delayed_activation.sag_core import AttentionBlend, SigmaWindow
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from comfy_cli.registry.config_parser import extract_node_configuration
-from comfy_server import ComfyServer
 from PIL import Image
+
+from lab.demo.comfy_server import ComfyServer
 
 ROOT = Path(__file__).parents[2]
 PROJECT = extract_node_configuration(str(ROOT / "pyproject.toml"))
@@ -24,13 +25,16 @@ def tracked(*folders):
     return {name for name in listed.stdout.split("\0") if name and not name.endswith(".gitkeep")}
 
 
-def loaded_from(sources, module="__init__.py"):
-    """The files that importing `module` may import, itself included."""
-    found = {module}
-    for node in ast.walk(ast.parse(sources[module])):
+def loaded_from(sources, file="__init__.py"):
+    """The files that importing `file` may import, itself and the packages on the way included."""
+    found = {file}
+    for node in ast.walk(ast.parse(sources[file])):
         if isinstance(node, ast.ImportFrom) and node.level:
-            for name in [node.module] if node.module else [alias.name for alias in node.names]:
-                found |= loaded_from(sources, f"{name}.py")
+            folder = Path(file).parents[node.level - 1] / (node.module or "").replace(".", "/")
+            names = [folder / f"{alias.name}.py" for alias in node.names] + [folder.with_suffix(".py")]
+            imported = [path.as_posix() for path in [folder / "__init__.py", *names] if path.as_posix() in sources]
+            assert imported, f"{file} imports {ast.unparse(node)}, which the archive lacks"
+            found |= {file for path in set(imported) - {"__init__.py"} for file in loaded_from(sources, path)}
     return found
 
 
@@ -103,7 +107,7 @@ def prompt():
 @pytest.mark.server
 @pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI")
 def test_unpacked_under_the_registrys_name_it_loads_and_runs_a_prompt(unpacked, tmp_path):
-    packs = {unpacked.name: unpacked, "sag-demo": ROOT / "demo/sag_demo"}
+    packs = {unpacked.name: unpacked, "sag-demo": ROOT / "lab/demo/sag_demo"}
     with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path, packs) as server:
         modules = {name: server.get("/object_info")[name]["python_module"] for name in IDS}
         tiles = server.wait(server.queue(prompt()))["outputs"]["preview"]["images"]

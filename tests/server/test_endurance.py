@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from comfy_server import ComfyServer, ServerProblem
+
+from lab.demo.comfy_server import ComfyServer, ServerProblem
 
 pytestmark = [
     pytest.mark.server,
@@ -25,7 +26,7 @@ long = functools.partial(pytest.param, marks=pytest.mark.nightly)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "demo/sag_demo",
+    packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo",
              "server-checks": ROOT / "tests/support/server_checks"}  # fmt: skip
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("OMP_NUM_THREADS", "1")  # the model is tiny: handing its work to other threads takes longer

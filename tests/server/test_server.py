@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from comfy_server import ComfyServer, ServerProblem
+
+from lab.demo.comfy_server import ComfyServer, ServerProblem
 
 pytestmark = [
     pytest.mark.server,
@@ -18,7 +19,7 @@ NODE = "SAG delayed activation"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    packs = {"any-name": ROOT, "sag-demo": ROOT / "demo/sag_demo"}
+    packs = {"any-name": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo"}
     with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
         yield running
 

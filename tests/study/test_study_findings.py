@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from questions import ARITHMETIC, BETWEEN, EARLY, INTERVAL_STEPS, LATE, MIDDLE
-from writing import FOLDER, ROOT, TEXT, read
+
+from lab.study.questions import ARITHMETIC, BETWEEN, EARLY, INTERVAL_STEPS, LATE, MIDDLE
+from lab.study.writing import FOLDER, ROOT, TEXT, read
 
 ALL = read(FOLDER / "results.csv").set_index("name", drop=False)
 OWN = ALL[ALL["arithmetic"] == ARITHMETIC]

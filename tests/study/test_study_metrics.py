@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from metrics import (
+from scipy.linalg import sqrtm
+
+from lab.study.metrics import (
     GROUPS,
     Moments,
     clipped,
@@ -17,7 +19,6 @@ from metrics import (
     radii,
     settled,
 )
-from scipy.linalg import sqrtm
 
 
 def features(count, seed, dim=6, spread=1.0, shift=0.0):

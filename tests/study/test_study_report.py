@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from collect import collected
-from metrics import GROUPS
-from questions import MANY, Setting
-from tables import figure, label, table, with_costs
-from writing import FOLDER, TEMPLATE, TEXT, draw_all, read, rendered
+
+from lab.study.collect import collected
+from lab.study.metrics import GROUPS
+from lab.study.questions import MANY, Setting
+from lab.study.tables import figure, label, table, with_costs
+from lab.study.writing import FOLDER, TEMPLATE, TEXT, draw_all, read, rendered
 
 SAG = Setting("fashion", 1.0)
 MANY_SAG = Setting("fashion", 1.0, count=MANY)
@@ -20,7 +21,7 @@ METRICS = ("frechet", "precision", "recall", "accuracy", "high_frequency", "clip
 
 
 def line(setting, frechet, extra_calls, spread=0.01, **more):
-    """A line as study/sample_settings.py writes it, its groups spread evenly."""
+    """A line as lab.study.sample_settings writes it, its groups spread evenly."""
     apart = np.linspace(-spread, spread, GROUPS)
     figures = {m: [0.5, *(0.5 + apart)] for m in METRICS} | {"frechet": [frechet, *(frechet + apart)]}
     own = {"name": setting.name, **asdict(setting), "plain": setting.plain.name, "extra_calls": extra_calls}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted(set(ROOT.glob("*.py")) - {ROOT / "dev.py"})
+SOURCES = sorted({*ROOT.glob("*.py"), *ROOT.glob("sampling/*.py"), *ROOT.glob("pictures/*.py")} - {ROOT / "dev.py"})
 HOST_VALUES = {"model", "patched", "model_sampling", "unet", "active", "latent_format"}  # variables of its objects
 READERS = {"get", "setdefault", "get_model_object"}  # methods whose first argument is a key
 OWN_DICTS = {"values", "given", "scope", "ranges", "shown"}  # variables that hold dicts of the pack's own

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from reliance import SOURCES
+
 ELLIPSIS = "…"  # in a quote: a name or a value
 
 
@@ -26,7 +26,7 @@ def template(node: ast.AST) -> str | None:
 
 def templates() -> set[str]:
     """Of all texts in the pack's modules."""
-    code = [ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.glob("*.py") if path.name != "dev.py"]
+    code = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
     return {found for tree in code for node in ast.walk(tree) if (found := template(node))}
 
 

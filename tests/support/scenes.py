@@ -12,9 +12,10 @@ import torch
 from hosts import FADES_SMALL_AREAS, HAS_PRE_CFG, KNOWS_FLOW, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
 from hypothesis import strategies as st
 from neighbours import ALL
+from tiny_unet import prompt, sample, tiny_model
+
 from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from tiny_unet import prompt, sample, tiny_model
 
 # dpm_adaptive and dpm_fast take steps of their own, hundreds of them on a random UNet; the _gpu ones differ in where
 # they draw noise.

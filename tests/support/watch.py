@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from unittest import mock
 
 import torch
-from sag_delayed_activation import sag_recorder
+
+from sag_delayed_activation.sampling import recorder as sag_recorder
 
 Prompts = Counter[tuple[int, tuple[int, int]]]  # how many, by their place and their crop of the latent
 

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Trains the demo's model on Fashion-MNIST: a class-conditional UNet of ComfyUI's own class.
+
+    COMFYUI_PATH=/path/to/ComfyUI python -m lab.demo.train --data FOLDER --out lab/demo/model
+
+Needs torch, safetensors and a GPU (minutes); the data are Debian's package dataset-fashion-mnist. The noise is the
+host's own schedule, the network predicts it (EPS), and 15 % of the labels are dropped for the negative prompt.
+The study's second model is trained the same way, with an .npz of other pictures as --data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import gzip
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lab.loading import load_host
+
+SEED = 2210
+DROPPED = 0.15
+
+
+IDX_FILES = {"train": "train", "test": "t10k"}
+
+
+def load_images(data: Path, split: str = "train") -> tuple[torch.Tensor, torch.Tensor]:
+    """Images [N, C, 32, 32] from -1 (black) to 1 (white), and their classes [N].
+
+    `data` is Fashion-MNIST's folder, its 28 x 28 pixels padded with black, or an .npz of uint8 {split}_images
+    [N, C, 32, 32] and {split}_labels.
+    """
+    if data.suffix == ".npz":
+        arrays = np.load(data)
+        pixels, labels = (torch.from_numpy(arrays[f"{split}_{name}"]) for name in ("images", "labels"))
+        return pixels.float() / 127.5 - 1, labels.long()
+    stem = IDX_FILES[split]
+    pixels = np.frombuffer(gzip.open(data / f"{stem}-images-idx3-ubyte.gz").read(), np.uint8, offset=16)
+    labels = np.frombuffer(gzip.open(data / f"{stem}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+    images = torch.from_numpy(pixels.copy()).view(-1, 1, 28, 28).float() / 127.5 - 1
+    return F.pad(images, [2] * 4, value=-1.0), torch.from_numpy(labels.copy()).long()
+
+
+def denoising_loss(unet, table, schedule, images, labels) -> torch.Tensor:
+    """Mean squared error of the predicted noise, as the host scales its input and reads its timestep."""
+    from lab.demo.sag_demo import architecture
+
+    dropped = torch.rand(len(labels), device=labels.device) < DROPPED
+    labels = torch.where(dropped, table.num_embeddings - 1, labels)  # the last one is the negative
+    context = table(labels).view(-1, architecture.TOKENS, architecture.CONTEXT_DIM)
+    t = torch.randint(0, len(schedule), (len(images),), device=images.device)
+    sigma, noise = schedule[t].view(-1, 1, 1, 1), torch.randn_like(images)
+    x = (images + sigma * noise) / (sigma**2 + 1).sqrt()
+    return F.mse_loss(unet(x, t.float(), context=context).float(), noise)
+
+
+def train(unet, table, schedule, images, labels, steps: int, batch: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Adam with a cosine schedule; returns the exponential moving averages of both networks."""
+    parameters = [*unet.parameters(), *table.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=1e-3)
+    averages = copy.deepcopy(unet).requires_grad_(False), copy.deepcopy(table).requires_grad_(False)
+    averaged = [p for network in averages for p in network.parameters()]
+    device, started = images.device.type, time.time()
+    for step in range(steps):
+        rate = 1e-3 * min(1, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        chosen = torch.randint(0, len(images), (batch,), device=images.device)
+        with torch.autocast(device, torch.bfloat16):
+            loss = denoising_loss(unet, table, schedule, images[chosen], labels[chosen])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        torch._foreach_lerp_(averaged, parameters, 1 - min(0.999, (step + 1) / (step + 10)))
+        if step % 250 == 0 or step == steps - 1:
+            print(f"step {step}: loss {loss.item():.4f}, {time.time() - started:.0f} s", flush=True)
+    return averages
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--file", help="name of the weights in --out (default: the demo's)")
+    parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--batch", type=int, default=512)
+    options = parser.parse_args()
+    load_host()
+    from safetensors.torch import save_file
+
+    from lab.demo.sag_demo import architecture
+
+    torch.manual_seed(SEED)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    images, labels = (t.to(device) for t in load_images(options.data))
+    model = architecture.build(device, images.shape[1])
+    unet, table = model.diffusion_model, torch.nn.Embedding(
+        int(labels.max()) + 2, architecture.TOKENS * architecture.CONTEXT_DIM, device=device
+    )  # fmt: skip
+    architecture.initialise(unet)
+    print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.2f} million parameters", flush=True)
+    schedule = model.model_sampling.sigmas.to(device)
+    unet, table = train(unet, table, schedule, images, labels, options.steps, options.batch)
+    weights = {f"{architecture.PREFIX}{n}": w for n, w in unet.state_dict().items()}
+    weights[architecture.TABLE] = table.weight.detach()
+    options.out.mkdir(parents=True, exist_ok=True)
+    file = options.out / (options.file or architecture.FILE)
+    save_file({n: w.to(torch.bfloat16).contiguous().cpu() for n, w in weights.items()}, file)
+
+
+if __name__ == "__main__":
+    main()

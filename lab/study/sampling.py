@@ -1,0 +1,144 @@
+"""Pictures of one setting, sampled by ComfyUI with the node's guidance on its MODEL.
+
+Picture i has the same noise and the same class in every setting, whatever the batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lab.study.inside_host import pack, replaced
+from lab.study.masking import masking
+from lab.study.questions import Setting
+
+SEED = 2210
+GOLDEN = (5**0.5 - 1) / 2
+PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What a setting gave."""
+
+    pictures: torch.Tensor  # [N, C, 32, 32], not cut off at black and white
+    cfg: float
+    seconds: float
+    extra_calls: float  # of the UNet a picture, as the node counted them
+    effective_norm: float | None  # cfg whose guidance has this norm; None at cfg 1
+    effective_parallel: float | None  # cfg whose guidance has this part along CFG's own direction
+
+
+@contextmanager
+def arithmetic(precision: str) -> Iterator[None]:
+    """TensorFloat-32 for matrices and convolutions, where `precision` allows it, and the fastest convolutions."""
+    matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    coarse = precision != "float32"
+    tf32 = [replaced(backend, "allow_tf32", coarse) for backend in (matrices, convolutions)]
+    with tf32[0], tf32[1], replaced(convolutions, "benchmark", True):
+        yield
+
+
+def classes_of(labels: torch.Tensor, count: int) -> torch.Tensor:
+    """`count` classes as frequent as among `labels`, every stretch of them mixed."""
+    places = (torch.arange(count, dtype=torch.float64) * GOLDEN).frac() * len(labels)
+    return labels.cpu().sort().values[places.long()]
+
+
+class EffectiveScale:
+    """A post-CFG function behind the node's: all guidance of a step, measured in CFG's own.
+
+    v = guided - uncond, d = cond - uncond. The norm's scale is |v| / |d|, the mean over all steps, as in "Guidance
+    Matters", arXiv 2602.22570; the parallel one is <v, d> / |d|^2. Plain CFG gives its own scale by both.
+    """
+
+    def __init__(self) -> None:
+        self.sums: dict[int, torch.Tensor] = defaultdict(lambda: 0)  # by step: v v, d d, v d over all pictures
+        self.step = 0
+
+    def __call__(self, args: dict[str, Any]) -> torch.Tensor:
+        guidance, direction = (args[name] - args["uncond_denoised"] for name in ("denoised", "cond_denoised"))
+        pairs = ((guidance, guidance), (direction, direction), (guidance, direction))
+        self.sums[self.step] += torch.stack([(a.double() * b).sum() for a, b in pairs])
+        self.step += 1
+        return args["denoised"]
+
+    def scales(self) -> tuple[float, float]:
+        vv, dd, vd = torch.stack(list(self.sums.values())).unbind(dim=1)
+        return (vv / dd).sqrt().mean().item(), (vd / dd).mean().item()
+
+
+class Sampler:
+    """A trained model in the host, with the noise and the classes of every picture."""
+
+    def __init__(self, weights: Path, labels: torch.Tensor, most: int, precision: str, batch: int) -> None:
+        """`labels` are the training data's, `most` the pictures of the largest setting."""
+        from lab.demo.sag_demo import architecture
+
+        self.model, table = architecture.load(weights, PRECISIONS[precision])
+        self.model.model.memory_usage_factor = MEMORY_FACTOR
+        self.precision, self.batch = precision, batch
+        channels = self.model.get_model_object("latent_format").latent_channels
+        self.noise = torch.randn(most, channels, 32, 32, generator=torch.Generator().manual_seed(SEED))
+        self.classes = classes_of(labels, most)
+        self.negative, self.prompts = table[-1:], table[self.classes]
+
+    def sample(self, setting: Setting, cfg: float) -> Sampled:
+        """All pictures of `setting`, sampled at `cfg`."""
+        import comfy.sample
+
+        torch.manual_seed(SEED)  # for the random masks
+        model, measured = self.guided(setting, cfg), EffectiveScale()
+        if measures := cfg != 1:
+            model = model.clone()
+            model.set_model_sampler_post_cfg_function(measured)
+        found, calls, started = [], 0.0, time.perf_counter()
+        with torch.inference_mode(), masking(setting.masking), arithmetic(self.precision):
+            for first in range(0, setting.count, self.batch):
+                own = slice(first, min(first + self.batch, setting.count))
+                noise, measured.step = self.noise[own], 0
+                prompts = self.prompts[own] if setting.conditional else self.negative
+                found.append(comfy.sample.sample(
+                    model, noise, setting.steps, cfg, "euler", "normal", [[prompts, {}]], [[self.negative, {}]],
+                    torch.zeros_like(noise), disable_pbar=True, seed=SEED,
+                ))  # fmt: skip
+                calls += extra_calls(model, noise.shape) * len(noise)
+        seconds = time.perf_counter() - started
+        norm, parallel = measured.scales() if measures else (None, None)
+        return Sampled(torch.cat(found), cfg, seconds, calls / setting.count, norm, parallel)
+
+    def guided(self, setting: Setting, cfg: float) -> Any:
+        """The MODEL behind the node. At cfg 1, where the basic node does not act, and for its own settings, that is
+        the advanced one, with branch auto."""
+        start, end = self.window(setting)
+        own = {name: getattr(setting, name) for name in ("threshold", "fade", "rescale", "rescale_mode", "every")}
+        basic = all(getattr(Setting(setting.world), name) == value for name, value in own.items())
+        common = (self.model, setting.scale, setting.blur_sigma, start, end)
+        if basic and cfg != 1:
+            return pack("nodes").SelfAttentionGuidanceCustom().patch(*common)[0]
+        return pack("nodes_advanced").SelfAttentionGuidanceAdvanced().patch(*common, **own)[0]
+
+    def window(self, setting: Setting) -> tuple[float, float]:
+        """sigma_start and sigma_end for the node."""
+        if setting.sigmas:
+            return setting.sigmas
+        if not setting.active:
+            return 1000.0, 0.0
+        windows = pack("sigma_window")
+        sigmas = windows.schedule_of(self.model, "normal", setting.steps, 1.0, "euler").tolist()
+        found = windows.window_around(sigmas, range(*setting.active))
+        return found.start, found.end
+
+
+def extra_calls(model: Any, shape: torch.Size) -> int:
+    """How often the node evaluated the UNet once more in the last run of this shape."""
+    store = model.model_options.get(pack("sampling.masks").STORE)
+    return sum(counts.extra_calls for counts in store.runs[tuple(shape)].counts) if store else 0
