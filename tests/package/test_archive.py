@@ -3,26 +3,17 @@
 import ast
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-from comfy_cli.registry.config_parser import extract_node_configuration
 from PIL import Image
+from published import PROJECT, RAW, ROOT, tracked
 
 from lab.demo.comfy_server import ComfyServer
 
-ROOT = Path(__file__).parents[2]
-PROJECT = extract_node_configuration(str(ROOT / "pyproject.toml"))
-RAW = PROJECT.project.urls.repository.replace("//github.com/", "//raw.githubusercontent.com/") + "/main/"
 TO_READ = {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"}
 TO_SERVE = ["web", "locales", "example_workflows"]
 IDS = ["SAG delayed activation", "SAG delayed activation (advanced)", "SAG sigma window", "SAG mask preview"]
-
-
-def tracked(*folders):
-    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
-    return {name for name in listed.stdout.split("\0") if name and not name.endswith(".gitkeep")}
 
 
 def imported(sources, file):
