@@ -53,3 +53,6 @@ has_nested_dual_cfg = only(
 )
 has_context_windows = only(bool(source_of("comfy.context_windows")), "needs ComfyUI 0.3.51: context windows")
 has_caches = only(bool(source_of("comfy_extras.nodes_easycache")), "needs ComfyUI 0.3.52: EasyCache, LazyCache")
+CUSTOM = "comfy_extras.nodes_custom_sampler"
+has_dual_model = only("class Guider_DualModel" in source_of(CUSTOM), "needs ComfyUI 0.24: a guider on two models")
+changes_cfg = only("class CFGOverride" in source_of(CUSTOM), "needs ComfyUI of summer 2026: CFG Override")
