@@ -6,6 +6,7 @@ from mark to mark in its queue, where a wait for the CPU counts too; on the CPU 
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -41,6 +42,7 @@ class Stopwatch:
     def always(self, function: Function, running: bool) -> Function:
         """The function, running or not while it is called, and afterwards as before."""
 
+        @functools.wraps(function)  # the host's executor says by its attributes whose work it does
         def timed(*args: Any, **options: Any) -> Any:
             before = self.running
             self.switch(running)
