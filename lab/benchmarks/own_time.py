@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +19,17 @@ from lab.benchmarks.cases import Workload
 from lab.benchmarks.timing import cuda, load, synchronize
 
 Function = Callable[..., Any]
+EVENTS: list[torch.cuda.Event] = []  # made once: to make one takes longer than to record it
+
+
+def mark(number: int) -> Any:
+    """This moment: in the GPU's queue, or on the CPU. A number is taken again only where the last sample is read."""
+    if not cuda():
+        return time.perf_counter()
+    while number >= len(EVENTS):
+        EVENTS.append(torch.cuda.Event(enable_timing=True))
+    EVENTS[number].record()
+    return EVENTS[number]
 
 
 class Stopwatch:
@@ -32,13 +44,7 @@ class Stopwatch:
             self.marks.append(mark(len(self.marks)))
             self.running = running
 
-    def inside(self, hook: Function) -> Function:
-        return self.always(hook, True)
-
-    def outside(self, of_the_host: Function) -> Function:
-        return self.always(of_the_host, False)
-
-    def always(self, function: Function, running: bool) -> Function:
+    def during(self, function: Function, running: bool) -> Function:
         """The function, running or not while it is called, and afterwards as before."""
 
         def timed(*args: Any, **options: Any) -> Any:
@@ -51,26 +57,17 @@ class Stopwatch:
 
         return timed
 
+    inside, outside = partialmethod(during, running=True), partialmethod(during, running=False)
+
+    def around(self, wrapper: Function) -> Function:
+        """Inside a wrapper, which the host hands the rest of its own work as the first argument."""
+        return self.inside(lambda rest, *args, **options: wrapper(self.outside(rest), *args, **options))
+
     def stretches(self) -> list[float]:
         """Seconds of each stretch in which it ran."""
         synchronize()
         pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
-        if cuda():
-            return [start.elapsed_time(stop) / 1000 for start, stop in pairs]
-        return [stop - start for start, stop in pairs]
-
-
-EVENTS: list[torch.cuda.Event] = []  # made once: to make one takes longer than to record it
-
-
-def mark(number: int) -> Any:
-    """This moment: in the GPU's queue, or on the CPU. A number is taken again only where the last sample is read."""
-    if not cuda():
-        return time.perf_counter()
-    while number >= len(EVENTS):
-        EVENTS.append(torch.cuda.Event(enable_timing=True))
-    EVENTS[number].record()
-    return EVENTS[number]
+        return [start.elapsed_time(stop) / 1000 if cuda() else stop - start for start, stop in pairs]
 
 
 def stretch_seconds(count: int = 1000) -> float:
@@ -94,20 +91,15 @@ def watch(model: Any, stopwatch: Stopwatch) -> None:
         model.set_model_attn1_replace(stopwatch.inside(replace), *place)
     for by_key in transformer.get("wrappers", {}).values():
         for key, wrappers in by_key.items():
-            by_key[key] = [around(wrapper, stopwatch) for wrapper in wrappers]
-
-
-def around(wrapper: Function, stopwatch: Stopwatch) -> Function:
-    """The host hands a wrapper the rest of its own work as the first argument."""
-    return stopwatch.inside(lambda rest, *args, **options: wrapper(stopwatch.outside(rest), *args, **options))
+            by_key[key] = [stopwatch.around(wrapper) for wrapper in wrappers]
 
 
 def own_stretches(work: Workload, model: Any) -> list[float]:
     """Seconds of every stretch inside the hooks on `model`, this sample's own, in one sample of `work`."""
-    import comfy.ldm.modules.attention
     import comfy.samplers
+    from comfy.ldm.modules import attention
 
-    stopwatch, attention = Stopwatch(), comfy.ldm.modules.attention
+    stopwatch = Stopwatch()
     watch(model, stopwatch)
     load(model)
     synchronize()

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from comfy_cli.registry.config_parser import extract_node_configuration
+from comfy_server import ComfyServer
 from PIL import Image
-
-from lab.demo.comfy_server import ComfyServer
 
 ROOT = Path(__file__).parents[2]
 PROJECT = extract_node_configuration(str(ROOT / "pyproject.toml"))
