@@ -35,7 +35,7 @@ def masking(kind: str) -> Iterator[None]:
     if kind == "attention":
         yield
         return
-    node, change = pack("sampling.hooks").DelayedSAG, MASKS[kind]
+    node, change = pack("sampling.self_attention").SelfAttentionGuidance, MASKS[kind]
     shipped = node.mask
     with replaced(node, "mask", lambda *args: change(shipped(*args))):
         yield

@@ -133,12 +133,12 @@ class Sampler:
         if not setting.active:
             return 1000.0, 0.0
         windows = pack("sigma_window")
-        sigmas = windows.schedule_of(self.model, "normal", setting.steps, 1.0, "euler").tolist()
+        sigmas = pack("sampling.schedule").schedule_of(self.model, "normal", setting.steps, 1.0, "euler").tolist()
         found = windows.window_around(sigmas, range(*setting.active))
         return found.start, found.end
 
 
 def extra_calls(model: Any, shape: torch.Size) -> int:
     """How often the node evaluated the UNet once more in the last run of this shape."""
-    store = model.model_options.get(pack("sampling.masks").STORE)
-    return sum(counts.extra_calls for counts in store.runs[tuple(shape)].counts) if store else 0
+    store = model.model_options.get(pack("sampling.masks").MASK_STORE)
+    return sum(log.extra_calls for log in store.runs[tuple(shape)].logs) if store else 0

@@ -50,7 +50,7 @@ def run() -> list[Step]:
 
     model, table = architecture.load(DEMO)
     guided = pack("nodes").SelfAttentionGuidanceCustom().patch(model, SCALE, BLUR, 1000.0, 0.0)[0]
-    store = guided.model_options[pack("sampling.masks").STORE]
+    store = guided.model_options[pack("sampling.masks").MASK_STORE]
     before: list[torch.Tensor] = []
     noted: list[dict[str, Any]] = []
     functions = guided.model_options["sampler_post_cfg_function"]
