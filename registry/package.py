@@ -1,6 +1,6 @@
 """Makes the archive that the registry gets, with the registry's own tool, and says what is in it.
 
-    python registry/package.py FOLDER
+    python registry/package.py [FOLDER]      (dist)
 
 What goes in stands in .comfyignore. A warning of the tool counts as a failure. In the repository, README and changelog
 name files beside them; in the archive, and there alone, they name those files' addresses in the repository.
@@ -84,7 +84,7 @@ def listed(archive: Path) -> str:
 
 def main() -> int:
     try:
-        print(listed(pack(Path(sys.argv[1]))))
+        print(listed(pack(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist"))))
     except Refused as problem:
         print(problem, file=sys.stderr)
         return 1

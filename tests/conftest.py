@@ -1,11 +1,16 @@
 """Loads the repository as ComfyUI loads a pack: as a package of another name, from its folder."""
 
+import os
 import sys
 from pathlib import Path
 
-from hypothesis import settings
+os.environ["OMP_NUM_THREADS"] = "1"  # here and in what is started: models are tiny, and threads would mostly wait
 
-sys.path.append(str(Path(__file__).parents[1]))  # last: the repository has a `nodes`, and the host's must be found
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))  # last: the repository has a `nodes`, and the host's must be found
 from lab.loading import load_pack  # noqa: E402
 
 load_pack()
@@ -13,3 +18,9 @@ load_pack()
 settings.register_profile("normal", max_examples=25, derandomize=True, deadline=None, database=None)
 settings.register_profile("nightly", max_examples=500, deadline=None, database=None, print_blob=True)
 settings.load_profile("normal")
+
+
+def pytest_itemcollected(item):
+    """Where tests run in several processes: those of a file in one, and all that share a browser and its server."""
+    folder, file = item.path.parent.name, item.path.name
+    item.add_marker(pytest.mark.xdist_group(folder if folder == "browser" else file))

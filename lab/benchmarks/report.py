@@ -56,15 +56,17 @@ def ratios(found: Found) -> str:
 
 def times(found: Found) -> str:
     ms = 1000 * found["sample"].groupby(["case", "steps", "variant"], sort=False)["seconds"].median()
-    table = ms.unstack()[list(VARIANTS)].rename(columns=SHOWN).reset_index()
-    return table.to_markdown(index=False, floatfmt=".0f", missingval="out of memory")
+    cells = ms.unstack()[list(VARIANTS)].map("{:.0f}".format).replace("nan", "out of memory")
+    return cells.rename(columns=SHOWN).reset_index().to_markdown(index=False)
 
 
 def memory(found: Found) -> str:
-    ran = found["sample"].dropna(subset=["seconds", "peak_bytes"]).astype({"peak_bytes": float})
-    peaks = ran.groupby(["case", "variant"], sort=False)["peak_bytes"].max().unstack().reindex(columns=VARIANTS) / MIB
-    over = peaks.sub(peaks[UNPATCHED], axis="index")
-    cells = peaks.map("{:.0f}".format) + over.map(" ({:+.1f})".format)
+    samples = found["sample"]
+    if samples["peak_bytes"].isna().all():
+        return "Not counted on a CPU."
+    mebibytes = samples.assign(peak=samples["peak_bytes"].where(samples["seconds"].notna()) / MIB)
+    peaks = mebibytes.groupby(["case", "variant"], sort=False)["peak"].max().unstack()[list(VARIANTS)]
+    cells = peaks.map("{:.0f}".format) + peaks.sub(peaks[UNPATCHED], axis="index").map(" ({:+.1f})".format)
     return cells.where(peaks.notna(), "out of memory").rename(columns=SHOWN).to_markdown()
 
 
@@ -102,9 +104,9 @@ def floor(found: Found) -> str:
         **rows[["family", "heads", "dim", "tokens"]], "GFLOP": rows["flops"] / 1e9,
         "MiB of q, k": rows["bytes"] / MIB, "exp, millions": rows["exps"] / 1e6, "floor, ms": 1e3 * rows["floor"],
         "measured, ms": 1e3 * rows["seconds"], "times the floor": rows["seconds"] / rows["floor"],
-        "times the float32 floor": rows["seconds"] / rows["floor_float32"], "error against float64": rows["error"],
-    }).to_markdown(index=False, floatfmt=(*[""] * 4, ".1f", ".1f", ".0f", ".3f", ".3f", ".1f", ".1f", ".1e"),
-                   missingval="")  # fmt: skip
+        "times the float32 floor": rows["seconds"] / rows["floor_float32"],
+        "error against float64": rows["error"].map("{:.1e}".format).replace("nan", ""),
+    }).to_markdown(index=False, floatfmt=(*[""] * 4, ".1f", ".1f", ".0f", ".3f", ".3f", ".1f", ".1f", ".1e"))
 
 
 def growth(found: Found) -> str:
@@ -151,6 +153,6 @@ BLOCKS: dict[str, tuple[str, Callable[[Found], str]]] = {  # by their mark: the 
     "machines": ("machine", machines), "ratios": ("sample", ratios), "times": ("sample", times),
     "memory": ("sample", memory), "checks": ("sample", checks), "launch bound": ("sample", launch_bound),
     "import": ("load", import_time), "ceilings": ("ceilings", ceilings), "floor": ("floor", floor),
-    "growth": ("growth", growth), "stopwatch": ("growth", stopwatch), "compile": ("compile", compiled),
+    "stopwatch": ("growth", stopwatch), "growth": ("growth", growth), "compile": ("compile", compiled),
     "sync": ("sync", syncs),
 }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 STARTING = 120  # seconds; about 10 on two cores
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}  # tiny models: their threads would wait longer than they work
 
 
 class ServerProblem(Exception):
@@ -50,7 +48,7 @@ class ComfyServer:
                    str(self.port), "--disable-auto-launch", "--base-directory", str(self.base),
                    "--disable-api-nodes", "--database-url", "sqlite:///:memory:"]  # fmt: skip
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, env=ONE_THREAD, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
             self._wait_until_it_answers()
         except BaseException:
