@@ -1,17 +1,6 @@
-"""Tables in Markdown files: made of rows, and put between two marks."""
+"""Text that a program puts into a Markdown file which is otherwise written by hand."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-
-def table(rows: Iterable[dict[str, Any]]) -> str:
-    """One line a row, as its cells are written; the columns are the keys of the first."""
-    import pandas as pd
-
-    return pd.DataFrame(list(rows)).to_markdown(index=False, disable_numparse=True)
 
 
 def put(file: Path, begins: str, ends: str, text: str) -> None:

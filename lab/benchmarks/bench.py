@@ -28,8 +28,8 @@ import torch
 from lab.benchmarks.cases import FAMILIES, Case
 from lab.benchmarks.compiling import compile_both
 from lab.benchmarks.floor import floor
-from lab.benchmarks.growth import growth
 from lab.benchmarks.import_time import import_time
+from lab.benchmarks.own_time import growth
 from lab.benchmarks.runs import run
 from lab.benchmarks.syncs import sync
 from lab.benchmarks.timing import machine

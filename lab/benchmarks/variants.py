@@ -22,11 +22,6 @@ def variant(name: str, model: Any, steps: int) -> Any:
     return with_pack(model, steps, {ALL: steps, NONE: 0, HALF: steps // 2}[name])
 
 
-def extra_calls(name: str, steps: int) -> int:
-    """UNet calls that a variant makes beyond one a step."""
-    return {UNPATCHED: 0, NONE: 0, HALF: steps // 2}.get(name, steps)
-
-
 def with_bare_call(model: Any) -> Any:
     """The limit: the negative is evaluated once more in every step, and nothing is done with it."""
     import comfy.samplers
