@@ -18,6 +18,7 @@ class Garments:
 
     def __init__(self) -> None:
         load_host(cpu=True)
+        torch.set_num_threads(1)  # the model is tiny: on a busy machine threads wait longer than they work
         from lab.demo.sag_demo import FashionImage, FashionModel
 
         self.model, self.positive, self.negative = FashionModel().load()
