@@ -9,7 +9,7 @@ import torch
 from .host import wrappers_exist
 from .post_cfg import Conds, PostCfg
 from .recorder import Evaluation
-from .settings import ADVANCED, NEGATIVE, POSITIVE
+from .settings import ADVANCED, AUTO, NEGATIVE, POSITIVE
 from .skipped import GuidanceSkipped
 
 COND, UNCOND = 0, 1  # cond_index of the positive and of the negative prompt, for most guiders
@@ -58,8 +58,10 @@ def usual_cond_index(wanted: str, conds: list[Conds | None]) -> int | None:
     return index if len(conds) == 2 and conds[index] is not None else None
 
 
-def choose_branch(wanted: str, post: PostCfg) -> Branch:
-    """The side that `wanted` names; for `auto` the negative, or the positive where no negative was evaluated."""
+def choose_branch(wanted: str, evaluation: Evaluation | None, post: PostCfg) -> Branch:
+    """The side that `wanted` names; for `auto` the negative, or the positive where this model evaluated no negative."""
+    if wanted == AUTO and evaluation is not None and evaluation.saw_only(post.cond):
+        wanted = POSITIVE  # another model evaluated the negative
     if wanted != POSITIVE:
         if regions := active_regions(post.uncond or [], post.x, post.sigma):
             return Branch(NEGATIVE, post.uncond or [], post.cond, post.uncond_denoised, UNCOND, regions)

@@ -24,10 +24,6 @@ class CpuCopy:
         else:
             self.copy = tensor.clone()
 
-    def arrived(self) -> bool:
-        """Whether `tensor()` would answer at once."""
-        return self.arrival.query() if self.arrival is not None else self.copy.device.type == "cpu"
-
     def tensor(self) -> torch.Tensor:
         """The tensor on the CPU, of the shape and type it had."""
         if self.arrival is not None:

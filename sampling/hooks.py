@@ -18,11 +18,12 @@ import torch
 from ..sag_core import fade_weight, rescale_guidance, zero_nonfinite
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
-from .host import RUN, wrap_evaluations
+from .host import RUN, add_wrappers, begin_run
 from .masks import MASK_STORE, MaskStore, PackedMask
 from .post_cfg import Conds, PostCfg
 from .recorder import Evaluation
-from .run import CachedGuidance, Run
+from .run import KEYS_UNDER_WAY, CachedGuidance, Run, end_runs
+from .run_log import warn_no_post_cfg
 from .self_attention import SelfAttentionGuidance
 from .settings import FULL, Settings
 from .skipped import GuidanceSkipped
@@ -44,11 +45,32 @@ class DelayedGuidance:
     def install(self, model: Any) -> None:
         """Register the three hooks on `model`, a ModelPatcher that is the caller's own clone."""
         self.technique.install(model)
-        wrap_evaluations(model, self.key, self.around_evaluation)
+        add_wrappers(model, self.key, self.around_run, self.around_evaluation, self.around_unet_call)
         model.set_model_sampler_post_cfg_function(self.guide)
         options = model.model_options
         options[MASK_STORE] = MaskStore()
         options.setdefault(RUN, {})  # it stays empty in a MODEL, since every run copies it
+
+    def around_run(self, executor: Any, *args: Any, **options: Any) -> Any:
+        """Write the nodes' lines when the run ends, whatever ends it."""
+        scope = begin_run(executor.class_obj.model_options)  # class_obj is the guider, whose options are the run's own
+        KEYS_UNDER_WAY.add(self.key)
+        try:
+            output = executor(*args, **options)
+            if not Run.began(scope, self.key):
+                warn_no_post_cfg()
+            return output
+        finally:
+            KEYS_UNDER_WAY.discard(self.key)
+            end_runs(scope)
+
+    def around_unet_call(self, executor: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Keep what the UNet's call recorded, whatever its next call does."""
+        output = executor(*args, **options)
+        for given in (*args, *options.values()):
+            if isinstance(given, dict) and self.key in given:  # its transformer_options
+                given[self.key].unet_call_ends()
+        return output
 
     def around_evaluation(
         self,
@@ -68,10 +90,12 @@ class DelayedGuidance:
         evaluation = options[self.key] = Evaluation(CpuCopy(sigma), x, sigma, conds, wanted)
         try:
             predictions = executor(model, conds, x, sigma, model_options)
-            evaluation.predictions = list(predictions)  # of its own: pre-CFG functions may change the host's
-            return predictions
-        finally:
-            evaluation.open = False
+        except BaseException:
+            evaluation.close()  # nobody will ask for it, and who holds the error would hold its tensors
+            raise
+        evaluation.open = False
+        evaluation.predictions = list(predictions)  # of its own: pre-CFG functions may change the host's
+        return predictions
 
     def guide(self, args: dict[str, Any]) -> torch.Tensor:
         """Post-CFG: `denoised + scale * (degraded - sag)` inside the window, the host's own result elsewhere.
@@ -118,14 +142,14 @@ class DelayedGuidance:
 
     def difference(self, run: Run, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> torch.Tensor:
         """What scale multiplies [B, C, h, w]: computed or, with `every` above 1, of an evaluation before."""
-        branch = choose_branch(self.settings.branch, post)
+        branch = choose_branch(self.settings.branch, evaluation, post)
         cached = run.reuse(self.settings.every, post.x.shape)
         if cached is not None:
             run.acted(sigma, cached, reused=True)
             return cached.difference_at(sigma)
-        guidance = self.technique.compute(branch, evaluation, post)
+        guidance = self.technique.compute(branch, evaluation, sigma, post)
         difference, finite = zero_nonfinite(guidance.difference)
-        computed = CachedGuidance(difference, PackedMask(guidance.mask), CpuCopy(finite), sigma)
+        computed = CachedGuidance(difference, PackedMask(guidance.mask), finite, sigma)
         if self.settings.every > 1:
             run.keep(computed)
         run.log.extra_calls += guidance.unet_calls

@@ -15,7 +15,7 @@ import functools
 import importlib.util
 import inspect
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -40,19 +40,29 @@ def options_keep_wrappers() -> bool:
     return importlib.util.find_spec("comfy.context_windows") is not None
 
 
-def wrap_evaluations(model: Any, key: str, wrapper: Callable[..., list[torch.Tensor]]) -> None:
-    """Let `wrapper` run around every evaluation of prompts on `model`, where the host has wrappers."""
+def add_wrappers(
+    model: Any,
+    key: str,
+    around_run: Callable[..., Any],
+    around_evaluation: Callable[..., Any],
+    around_unet_call: Callable[..., Any],
+) -> None:
+    """Let these run around each sampling run, evaluation of prompts and UNet call of `model`, if the host can."""
     if not wrappers_exist():
         return
     from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 
-    kind = WrappersMP.CALC_COND_BATCH
-    # On the patcher only where there is no other way: a wrapper there makes the host reload the model
-    # (clone_has_same_weights counts them).
-    if options_keep_wrappers():
-        add_wrapper_with_key(kind, key, wrapper, model.model_options, is_model_options=True)
-    else:
-        model.add_wrapper_with_key(kind, key, wrapper)
+    for kind, wrapper in (
+        (WrappersMP.OUTER_SAMPLE, around_run),
+        (WrappersMP.CALC_COND_BATCH, around_evaluation),
+        (WrappersMP.APPLY_MODEL, around_unet_call),
+    ):
+        # On the patcher only where there is no other way: a wrapper there makes the host reload the model
+        # (clone_has_same_weights counts them).
+        if options_keep_wrappers():
+            add_wrapper_with_key(kind, key, wrapper, model.model_options, is_model_options=True)
+        else:
+            model.add_wrapper_with_key(kind, key, wrapper)
 
 
 def evaluation_scope(transformer_options: dict[str, Any], sigma: torch.Tensor) -> dict[str, Any]:
@@ -64,15 +74,31 @@ def evaluation_scope(transformer_options: dict[str, Any], sigma: torch.Tensor) -
     return transformer_options if wrappers_exist() else vars(sigma)
 
 
+class RunScope:
+    """What the nodes of one run keep. No dict, since copies of the run's options must hand on this very one."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Any] = {}
+
+
+def begin_run(model_options: dict[str, Any]) -> RunScope:
+    """The scope of the run whose own options these are; the first of its nodes makes it."""
+    if not isinstance(model_options.get(RUN), RunScope):
+        model_options[RUN] = RunScope()
+    return model_options[RUN]
+
+
 def run_scope(post: PostCfg) -> dict[str, Any]:
     """A dict that lives just as long as the sampling run.
 
-    It lies in the MODEL's options: a run copies them with the dicts in them, while a shallow copy for every
-    evaluation, as AnimateDiff-Evolved makes it, hands on the dicts in them. Before 0.3.7 the MODEL's own options are
-    handed out, and outlive the run. There the positive prompt's conditioning, new for every run, carries the dict.
+    Where nobody said that a run begins, it lies in the MODEL's options: a run copies them with the dicts in them,
+    while a shallow copy for every evaluation, as AnimateDiff-Evolved makes it, hands on the dicts in them. Before
+    0.3.7 the MODEL's own options are handed out, and outlive the run. There the positive prompt's conditioning, new
+    for every run, carries the dict.
     """
     if wrappers_exist():
-        return post.model_options.setdefault(RUN, {})
+        scope = post.model_options.setdefault(RUN, {})
+        return scope.entries if isinstance(scope, RunScope) else scope
     conditioning = next(iter(post.cond[0]["model_conds"].values()))
     return vars(conditioning).setdefault(RUN, {})
 
@@ -87,15 +113,20 @@ def prompt_ids(attention_options: dict[str, Any]) -> list[uuid.UUID | None]:
     return attention_options.get("uuids", [None] * len(attention_options["cond_or_uncond"]))
 
 
-def token_grid(attention_options: dict[str, Any], tokens: int) -> tuple[int, int]:
-    """Rows and columns of an attention's tokens.
+def activations_shape(attention_options: dict[str, Any]) -> Sequence[int] | None:
+    """[B, C, rows, columns] of an attention's tokens; None before 0.3.28."""
+    return attention_options.get("activations_shape")
 
-    Before 0.3.28 the host does not say them; there a UNet halves each side, rounding up, until `tokens` are left.
+
+def token_grid(activations: Sequence[int] | None, latent: Sequence[int], tokens: int) -> tuple[int, int]:
+    """Rows and columns of an attention's tokens, of the shapes of its activations and of the latent.
+
+    Without the first, a UNet is taken to halve each side, rounding up, until `tokens` are left.
     """
-    if "activations_shape" in attention_options:
-        rows, columns = attention_options["activations_shape"][-2:]
+    if activations is not None:
+        rows, columns = activations[-2:]
         return rows, columns
-    rows, columns = attention_options["original_shape"][-2:]
+    rows, columns = latent[-2:]
     while rows * columns > tokens:
         rows, columns = (rows + 1) // 2, (columns + 1) // 2
     return rows, columns

@@ -17,30 +17,29 @@ from .cpu_copy import CpuCopy
 from .run_log import RunLog
 
 MASK_STORE = "sag_delayed_activation masks"  # in model_options
+MOST_UNPACKED = 2**24  # pixels, of a byte each, that a run holds on the device before it packs them
 SHAPES_KEPT = 4  # a base and its enlargements are sampled with one MODEL
 STEP_TOLERANCE = 1e-4  # relative: an evaluation whose sigma is nearer than this to a step's is that step
 
 
 class PackedMask:
-    """A boolean mask [B, h, w], packed as soon as it is on the CPU."""
+    """A boolean mask [B, h, w], packed once somebody asks for it or the run ends."""
 
     def __init__(self, mask: torch.Tensor) -> None:
-        """`mask` is [B, 1, h, w]."""
+        """`mask` is [B, 1, h, w], on any device."""
         self.shape = (mask.shape[0], *mask.shape[-2:])
-        self.packed = np.empty(0, dtype=np.uint8)  # until the mask has arrived
-        self.on_its_way: CpuCopy | None = CpuCopy(mask)
-        self.settle()
+        self.packed = np.empty(0, dtype=np.uint8)  # until then
+        self.mask: torch.Tensor | None = mask
 
-    def settle(self, wait: bool = False) -> bool:
-        """Pack the mask, if it has arrived or `wait` says so; whether it is packed."""
-        if self.on_its_way is not None and (wait or self.on_its_way.arrived()):
-            self.packed = np.packbits(self.on_its_way.tensor().numpy().reshape(-1))
-            self.on_its_way = None
-        return self.on_its_way is None
+    def pack(self) -> None:
+        """Pack the mask; waits for its device."""
+        if self.mask is not None:
+            self.packed = np.packbits(self.mask.cpu().numpy().reshape(-1))
+            self.mask = None
 
     def unpacked(self) -> np.ndarray:
         """Boolean [B, h, w]."""
-        self.settle(wait=True)
+        self.pack()
         return np.unpackbits(self.packed, count=math.prod(self.shape)).reshape(self.shape).astype(bool)
 
 
@@ -62,27 +61,30 @@ class RunMasks:
         self.steps: list[StepMask] = []
         self.logs: list[RunLog] = []  # one for each SAG node in the run
         self._schedule: list[float] | None = None
-        self._on_its_way = None if schedule is None else CpuCopy(schedule)
-        self._masks_on_their_way: list[PackedMask] = []
-        self.settle()
+        self._schedule_copy = None if schedule is None else CpuCopy(schedule)
+        self._unpacked: list[PackedMask] = []
+        self._pixels = 0  # of them
 
     def add(self, step: StepMask) -> None:
-        """Keep the mask of one more step, without waiting for it."""
+        """Keep the mask of one more step, on its device as long as they are few."""
         self.steps.append(step)
-        self._masks_on_their_way.append(step.mask)
-        self.settle()
+        self._unpacked.append(step.mask)
+        self._pixels += math.prod(step.mask.shape)
+        if self._pixels > MOST_UNPACKED:
+            self.settle()
 
-    def settle(self, wait: bool = False) -> None:
-        """Let go of the tensors whose copies have arrived; waits for the others only where `wait` says so."""
-        if self._on_its_way is not None and (wait or self._on_its_way.arrived()):
-            self.schedule()
-        self._masks_on_their_way = [mask for mask in self._masks_on_their_way if not mask.settle(wait)]
+    def settle(self) -> None:
+        """Pack all masks, and let go of all tensors. Waits for the device."""
+        self.schedule()
+        for mask in self._unpacked:
+            mask.pack()
+        self._unpacked, self._pixels = [], 0
 
     def schedule(self) -> list[float] | None:
         """The schedule's sigmas; None where the host does not say them."""
-        if self._on_its_way is not None:
-            self._schedule = self._on_its_way.tensor().tolist()
-            self._on_its_way = None
+        if self._schedule_copy is not None:
+            self._schedule = self._schedule_copy.tensor().tolist()
+            self._schedule_copy = None
         return self._schedule
 
     def sigmas(self) -> list[float]:
@@ -102,7 +104,7 @@ class RunMasks:
 
     def distinct(self) -> list[StepMask]:
         """The steps that acted; where several nodes guided one evaluation by one and the same mask, the first."""
-        self.settle(wait=True)
+        self.settle()
         first: dict[tuple[int, bytes], StepMask] = {}
         for step in self.steps:
             first.setdefault((step.evaluation, step.mask.packed.tobytes()), step)

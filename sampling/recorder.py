@@ -10,7 +10,7 @@ the host makes for it and hands to the hooks, and dies with that tensor.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,8 +18,10 @@ import torch
 
 from ..sag_core import attention_received
 from .cpu_copy import CpuCopy
-from .host import evaluation_scope, host_attention, prompt_ids, token_grid, wrappers_exist
+from .host import activations_shape, evaluation_scope, host_attention, prompt_ids, token_grid, wrappers_exist
 from .post_cfg import Conds
+from .run import KEYS_UNDER_WAY
+from .run_log import warn_other_model
 from .skipped import GuidanceSkipped
 
 
@@ -60,14 +62,18 @@ class AttentionCall(NamedTuple):
     """One call of the attention that is read, and what the host said of it.
 
     Nothing is worked out before it is needed: while the UNet runs, every operation counts. And torch.compile traces
-    this, which can note a UUID but not hash it.
+    this, which can note a UUID but not hash it. The host's options themselves are not kept: they hold the evaluation,
+    and in a circle the tensors would stay until the garbage collector comes.
     """
 
     q: torch.Tensor  # [prompts * B, tokens, heads * dim]
     k: torch.Tensor
-    cond_indices: list[int]  # of the prompts, in the order of their rows
-    prompts: list[uuid.UUID | None]
-    options: dict[str, Any]  # the host's extra_options
+    cond_indices: Sequence[int]  # of the prompts, in the order of their rows
+    prompts: Sequence[uuid.UUID | None]
+    heads: int
+    latent_shape: Sequence[int]  # [.., h, w] that the UNet was given
+    activations_shape: Sequence[int] | None  # [B, C, rows, columns] of the tokens, where the host says it
+    traced: bool  # by torch.compile: q and k may be a CUDA graph's own, which its next replay overwrites
 
     @classmethod
     def of(cls, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any], wanted: int | None) -> AttentionCall:
@@ -82,14 +88,22 @@ class AttentionCall(NamedTuple):
             first, end = indices.index(wanted), len(indices) - indices[::-1].index(wanted)
             q, k = (t[first * batch : end * batch].clone() for t in (q, k))
             indices, prompts = indices[first:end], prompts[first:end]
-        return cls(q, k, indices, prompts, options)
+        return cls(
+            q, k, indices, prompts, options["n_heads"], options["original_shape"], activations_shape(options),
+            torch.compiler.is_compiling(),
+        )  # fmt: skip
+
+    def outside_the_graph(self) -> AttentionCall:
+        """The same with tensors of its own, if a CUDA graph may own them."""
+        return self._replace(q=self.q.clone(), k=self.k.clone(), traced=False) if self.traced else self
 
     def by_prompt(self) -> Iterator[tuple[PromptKey, PromptAttention]]:
         """The rows of each prompt."""
-        crop, grid = tuple(self.options["original_shape"][-2:]), token_grid(self.options, self.q.shape[1])
-        heads, count = self.options["n_heads"], len(self.prompts)
+        height, width = self.latent_shape[-2:]
+        grid = token_grid(self.activations_shape, self.latent_shape, self.q.shape[1])
         for number, (index, prompt) in enumerate(zip(self.cond_indices, self.prompts, strict=True)):
-            yield PromptKey(prompt, index, crop), PromptAttention(self.q, self.k, heads, number, count, grid)
+            key = PromptKey(prompt, index, (height, width))
+            yield key, PromptAttention(self.q, self.k, self.heads, number, len(self.prompts), grid)
 
 
 class Evaluation:
@@ -128,6 +142,10 @@ class Evaluation:
         """Whether it saw the whole latent that the post-CFG function is asked about."""
         return self.x is x or self.x is None
 
+    def saw_only(self, prompts: Conds) -> bool:
+        """Whether the list `prompts` is all that was evaluated, as far as the host says it."""
+        return len(self.conds) == 1 and self.conds[0] is prompts
+
     def is_at(self, sigma: torch.Tensor) -> bool:
         """Whether it was made for this very sigma tensor."""
         return self.sigma is sigma or self.sigma is None
@@ -144,6 +162,10 @@ class Evaluation:
         """
         same_prompts = len(conds) == len(self.conds) and all(a is b for a, b in zip(conds, self.conds, strict=True))
         return sigma is self.sigma and (x is self.x or not same_prompts)
+
+    def unet_call_ends(self) -> None:
+        """Before the UNet's next call, take what this one recorded out of the reach of a CUDA graph."""
+        self.calls = [call.outside_the_graph() for call in self.calls]
 
     def record(self, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any]) -> None:
         if self.open:
@@ -182,6 +204,9 @@ class DegradedPass:
     def record(self, *_: Any) -> None:
         self.unet_calls += 1
 
+    def unet_call_ends(self) -> None:
+        """Nothing was recorded."""
+
 
 @dataclass(frozen=True)
 class AttentionRecorder:
@@ -194,8 +219,17 @@ class AttentionRecorder:
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: dict[str, Any]
     ) -> torch.Tensor:
-        sigma: Any = extra_options.get("sigmas")
-        evaluation = Evaluation.under_way(extra_options, sigma, self.key)
-        if evaluation is not None and extra_options.get("block_index", 0) == self.transformer:
-            evaluation.record(q, k, extra_options)
+        if extra_options.get("block_index", 0) == self.transformer:
+            sigma: Any = extra_options.get("sigmas")
+            evaluation = Evaluation.under_way(extra_options, sigma, self.key)
+            if evaluation is not None:
+                evaluation.record(q, k, extra_options)
         return (self.previous or host_attention)(q, k, v, extra_options)
+
+    def cleanup(self) -> None:
+        """By hosts from 0.17 on, after each run of a MODEL: one in which no hook of this node was called is told."""
+        if self.key not in KEYS_UNDER_WAY:
+            warn_other_model()
+        cleanup = getattr(self.previous, "cleanup", None)
+        if cleanup is not None:
+            cleanup()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import weakref
+from collections import deque
 from typing import Any, NamedTuple
 
 import torch
 
 from ..sag_core import SigmaWindow
-from .cpu_copy import CpuCopy
-from .host import run_schedule, run_scope
+from .host import RunScope, run_schedule, run_scope, wrappers_exist
 from .masks import MASK_STORE, MaskStore, PackedMask, RunMasks, StepMask
 from .post_cfg import PostCfg
 from .run_log import RunLog
 
+NAME_IN_SCOPE = "{} run"
+KEYS_UNDER_WAY: set[str] = set()  # of the nodes in whose MODELs' runs we are
 MASKS_OF_RUN = "sag_delayed_activation masks of this run"
 
 
@@ -22,7 +24,7 @@ class CachedGuidance(NamedTuple):
 
     difference: torch.Tensor  # degraded - sag [B, C, h, w], in units of x0, finite
     mask: PackedMask
-    finite: CpuCopy  # boolean [B]: false where it was not, and 0 stands in difference
+    finite: torch.Tensor  # boolean [B]: false where it was not, and 0 stands in difference
     sigma: float  # of that evaluation
 
     def difference_at(self, sigma: float) -> torch.Tensor:
@@ -33,24 +35,46 @@ class CachedGuidance(NamedTuple):
         return self.difference * (sigma / self.sigma) if self.sigma else self.difference
 
 
+# Lines of runs whose end nobody told of. A finalizer may run inside the garbage collector, on any thread and in the
+# middle of anything, logging itself included: all it does is to add to this, which cannot block.
+LINES_PUT_ASIDE: deque[tuple[RunLog, RunMasks]] = deque()
+
+
 class Run:
-    """One node in one run. Writes its line when the run's own data die, also after an error or an interrupt."""
+    """One node in one run. Its line is written when the run ends, also by an error or an interrupt.
+
+    Hosts before 0.3.7, and guiders that go round the host's own, do not tell the end. There the line is put aside when
+    the run's data die, and written by the next run.
+    """
 
     def __init__(self, window: SigmaWindow, masks: RunMasks) -> None:
         self.log, self.masks, self.number = RunLog(window), masks, len(masks.logs)
         masks.logs.append(self.log)
         self.cached: CachedGuidance | None = None
         self.uses = 0  # of what is cached
-        weakref.finalize(self, end, self.log, masks).atexit = False
+        self.put_aside = weakref.finalize(self, LINES_PUT_ASIDE.append, (self.log, masks))
+        self.put_aside.atexit = False
 
     @classmethod
     def of(cls, post: PostCfg, key: str, window: SigmaWindow) -> Run:
         """The node named `key` in the run that these post-CFG arguments belong to."""
         scope = run_scope(post)
-        name = f"{key} run"
+        name = NAME_IN_SCOPE.format(key)
         if name not in scope:
+            write_lines_put_aside()
             scope[name] = cls(window, masks_of_run(scope, post))
         return scope[name]
+
+    @staticmethod
+    def began(scope: RunScope, key: str) -> bool:
+        """Whether the node named `key` was asked for guidance in this run."""
+        return NAME_IN_SCOPE.format(key) in scope.entries
+
+    def end(self) -> None:
+        """The run is over: keep no tensor, and say what was done."""
+        if self.put_aside.detach():
+            self.cached = None
+            write_line(self.log, self.masks)
 
     def reuse(self, every: int, shape: torch.Size) -> CachedGuidance | None:
         """What is cached, where it may serve one more evaluation of this latent shape."""
@@ -68,14 +92,29 @@ class Run:
         self.masks.add(StepMask(len(self.log.sigmas) - 1, sigma, guidance.mask, self.number, reused))
         self.log.acted.append(sigma)
         self.log.finite.append(guidance.finite)
-        self.log.settle()
+        if not wrappers_exist():  # nobody will tell the run's end, when all could be read at once
+            self.masks.settle()
+            self.log.settle()
 
 
-def end(log: RunLog, masks: RunMasks) -> None:
-    """The run is over: leave no tensor to the preview, and say what was done."""
+def end_runs(scope: RunScope) -> None:
+    """The run of that scope is over, for each of its nodes."""
+    for entry in list(scope.entries.values()):
+        if isinstance(entry, Run):
+            entry.end()
+
+
+def write_lines_put_aside() -> None:
+    """The lines of runs that ended unnoticed."""
+    while LINES_PUT_ASIDE:
+        write_line(*LINES_PUT_ASIDE.popleft())
+
+
+def write_line(log: RunLog, masks: RunMasks) -> None:
+    """Leave no tensor to the preview, and say what was done."""
     try:
-        masks.settle(wait=True)  # on what the host waits for itself, the run's last latent
-        log.settle(wait=True)
+        masks.settle()  # waits for what the host waits for itself, the run's last latent
+        log.settle()
     except RuntimeError:  # the device itself failed. The host has said so; the line is still worth having
         log.finite.clear()
     log.write()

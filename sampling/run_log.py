@@ -6,9 +6,23 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 
+import torch
+
 from ..sag_core import SigmaWindow
-from .cpu_copy import CpuCopy
 from .settings import NAME
+
+
+def warn_no_post_cfg() -> None:
+    """A run has ended in which guidance was not asked for."""
+    logging.warning("%s: acted on no step: the guider that sampled calls no function after CFG", NAME)
+
+
+def warn_other_model() -> None:
+    """A MODEL was sampled whose hooks nobody called."""
+    logging.warning(
+        "%s: acted on no step: the guider only evaluated its negative on this MODEL. "
+        "Put the node on the MODEL of the positive, too", NAME,
+    )  # fmt: skip
 
 
 @dataclass
@@ -19,7 +33,7 @@ class RunLog:
     sigmas: list[float] = field(default_factory=list)  # of every evaluation
     acted: list[float] = field(default_factory=list)  # of those on which it acted
     not_finite: int = 0  # how often guidance was left out for a sample of the batch or more
-    finite: list[CpuCopy] = field(default_factory=list)  # boolean [B] of each time it acted, not yet counted
+    finite: list[torch.Tensor] = field(default_factory=list)  # boolean [B] of each time it acted, not yet counted
     extra_calls: int = 0
     skipped: Counter[str] = field(default_factory=Counter)  # evaluations in the window, by the reason
     remark: str = ""  # what this host cannot do as newer ones do
@@ -32,18 +46,16 @@ class RunLog:
         elif self.sigmas:
             logging.warning("%s", line)
 
-    def settle(self, wait: bool = False) -> None:
-        """Count what was not finite, and let go of the tensors that say so; `wait` for those that have not arrived."""
-        copies, self.finite = self.finite, []
-        for finite in copies:
-            if wait or finite.arrived():
-                self.not_finite += not finite.tensor().all()
-            else:
-                self.finite.append(finite)
+    def settle(self) -> None:
+        """Count what was not finite, and let go of the tensors that say so. Waits for the device, once."""
+        if self.finite:
+            finite = torch.stack([finite.all() for finite in self.finite]).tolist()
+            self.not_finite += finite.count(False)
+            self.finite.clear()
 
     def summary(self) -> str:
         """The whole line, without its end."""
-        self.settle(wait=True)
+        self.settle()
         clauses = [self.what_was_done(), self.what_was_left_out(), self.what_was_skipped(), self.remark]
         return "; ".join(filter(None, clauses))
 

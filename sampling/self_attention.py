@@ -20,6 +20,8 @@ from .recorder import AttentionRecorder, DegradedPass, Evaluation, PromptAttenti
 from .settings import ADVANCED, Settings
 from .skipped import GuidanceSkipped
 
+LEAST_X0 = 1e-3  # share of x0 in a latent below which a change of x0 is not seen
+
 
 class Guidance(NamedTuple):
     """What one evaluation of the degraded latent gave."""
@@ -54,9 +56,11 @@ class SelfAttentionGuidance:
         """Which of the prompts that are about to be evaluated will be read, where that is known."""
         return usual_cond_index(self.settings.branch, conds)
 
-    def compute(self, branch: Branch, evaluation: Evaluation | None, post: PostCfg) -> Guidance:
+    def compute(self, branch: Branch, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> Guidance:
         """`degraded - sag` for what was recorded in `evaluation`; GuidanceSkipped where it cannot be made."""
         evaluation = self.usable(evaluation, post)
+        if is_pure_noise(sigma, post.model.model_sampling):
+            raise GuidanceSkipped("at sigma 1 a flow model's latent is pure noise, so the extra call would see no blur")
         index = branch.cond_index(evaluation)
         mask = self.mask(branch, index, evaluation.by_prompt(), post.x)
         # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
@@ -94,10 +98,11 @@ class SelfAttentionGuidance:
                 if weight is None or weight.any():
                     raise GuidanceSkipped(f"the UNet did not run all of the {branch.role} prompt")
                 continue
+            received = attention.received(batch).to(x.device)  # another GPU may have evaluated this prompt
             if weight is None:  # it stands alone, so there is nothing to blend it with
-                return upsample_nearest(attention.received(batch), height, width) > self.settings.threshold
+                return upsample_nearest(received, height, width) > self.settings.threshold
             blend = blend or AttentionBlend(x, self.settings.threshold)
-            blend.add(attention.received(batch), weight, top, left)
+            blend.add(received, weight, top, left)
             seen.add(key)
         if blend is None:
             raise GuidanceSkipped(f"the {branch.role} prompt has no weight at this sigma")
@@ -137,3 +142,11 @@ class SelfAttentionGuidance:
                     f"another layer of {ADVANCED} may do"
                 )
         return "the UNet did not run (a cache skipped it)"
+
+
+def is_pure_noise(sigma: float, model_sampling: Any) -> bool:
+    """Whether nothing of x0 is in the latent at `sigma`: at 1 of a flow model, x = sigma * noise + (1 - sigma) * x0."""
+    if abs(sigma - 1) > LEAST_X0:
+        return False
+    share = model_sampling.noise_scaling(torch.tensor([sigma]), torch.zeros(1), torch.ones(1))
+    return float(share) < LEAST_X0

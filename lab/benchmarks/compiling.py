@@ -43,16 +43,7 @@ def first_samples(work: Workload, model: Any) -> Compiled:
     graphs: list[int] = []
     for _ in range(2):
         latent = work.sample(model, callback=lambda *_: graphs.append(counters["stats"]["unique_graphs"]))
-    breaks = Counter[str]()
-    for reason, count in counters["graph_break"].items():
-        breaks[shorten(reason)] += count
-    return Compiled(latent, breaks, graphs)
-
-
-def shorten(reason: str) -> str:
-    """The first line of a graph break's message, and what it was about."""
-    first, *lines = [line.strip() for line in reason.splitlines() if line.strip()]
-    return " ".join([first, *(line for line in lines if line.startswith("Developer debug context"))])
+    return Compiled(latent, Counter(counters["graph_break"]), graphs)
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from dense_reference import DenseSAG
-from hosts import SAYS_SCHEDULE, since_0_3_11
+from hosts import since_0_3_11
 from PIL import Image
 from tiny_unet import SHAPE, noise, prompt, sample
 
@@ -320,20 +320,7 @@ def test_only_numpy_outlives_a_run(sag, model):
     assert sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects()) == before
     run = patched.model_options[MASK_STORE].runs[SHAPE]
     assert len(run.steps) == 8 and all(step.mask.packed.nbytes == 24 * 40 / 8 for step in run.steps)
-    assert all(step.mask.on_its_way is None for step in run.steps) and run._on_its_way is None
-
-
-def test_the_end_of_a_run_lets_go_of_copies_that_had_not_arrived(sag, model, monkeypatch):
-    from sag_delayed_activation.sampling.cpu_copy import CpuCopy
-
-    monkeypatch.setattr(CpuCopy, "arrived", lambda self: False)  # as on devices that copy only when asked
-    patched = sag(model)
-    latent = sample(patched)
-    gc.collect()
-    run = patched.model_options[MASK_STORE].runs[SHAPE]
-    if SAYS_SCHEDULE:
-        assert all(step.mask.packed.size > 0 for step in run.steps) and run._on_its_way is None
-    assert len(show(patched, latent)[0]) == STEPS
+    assert all(step.mask.mask is None for step in run.steps) and run._schedule_copy is None
 
 
 def test_the_model_that_was_given_keeps_no_masks(sag, model):

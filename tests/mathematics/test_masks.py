@@ -48,22 +48,21 @@ def test_a_packed_mask_unpacks_to_what_it_was(shape):
 
 
 def test_thirty_steps_of_sdxl_at_1024_take_60_kib_in_numpy():
-    masks = [PackedMask(torch.ones(1, 1, 128, 128, dtype=torch.bool)) for _ in range(30)]
+    run = run_of([1.0] * 30, None, *[torch.ones(1, 1, 128, 128, dtype=torch.bool)] * 30)
+    run.settle()
+    masks = [step.mask for step in run.steps]
     assert sum(mask.packed.nbytes for mask in masks) == 30 * 2048  # a sixteenth of 1 MiB
-    assert all(type(mask.packed) is np.ndarray and mask.on_its_way is None for mask in masks)
+    assert all(type(mask.packed) is np.ndarray and mask.mask is None for mask in masks)
 
 
 class Slow:
     """A copy from a device that is still under way; `tensor()` would wait for it."""
 
     def __init__(self, tensor):
-        self.value, self.here, self.waited = tensor, False, 0
-
-    def arrived(self):
-        return self.here
+        self.value, self.waited = tensor, 0
 
     def tensor(self):
-        self.waited += not self.here
+        self.waited += 1
         return self.value
 
 
@@ -77,19 +76,22 @@ def copies(monkeypatch):
     return made
 
 
-def test_during_a_run_nothing_is_waited_for_and_what_arrived_is_packed(copies):
-    run = run_of([4.0, 2.0, 1.0], [4.0, 2.0, 1.0, 0.0], mask_of([1, 0]), mask_of([0, 1]))
-    copies[0].here = copies[1].here = True  # the schedule and the first mask
-    run.add(StepMask(2, 1.0, PackedMask(mask_of([1, 1]))))
-    assert [step.mask.packed.tolist() for step in run.steps] == [[0b10000000], [], []]
-    assert run._schedule == [4.0, 2.0, 1.0, 0.0] and sum(copy.waited for copy in copies) == 0
+def test_during_a_run_nothing_is_read_off_the_device(copies):
+    run = run_of([4.0, 2.0], [4.0, 2.0, 0.0], mask_of([1, 0]), mask_of([0, 1]))
+    assert [step.mask.packed.size for step in run.steps] == [0, 0] and copies[0].waited == 0
 
 
-def test_at_the_end_what_is_still_on_its_way_is_waited_for_and_let_go(copies):
+def test_at_its_end_all_is_read_and_no_tensor_is_kept(copies):
     run = run_of([4.0], [4.0, 0.0], mask_of([1, 0]))
-    run.settle(wait=True)
+    run.settle()
     assert run.steps[0].mask.packed.tolist() == [0b10000000] and run.schedule() == [4.0, 0.0]
-    assert run._on_its_way is None and run.steps[0].mask.on_its_way is None and copies[1].waited == 1
+    assert run.steps[0].mask.mask is None and copies[0].waited == 1
+
+
+def test_a_long_run_packs_its_masks_before_they_fill_the_device(monkeypatch):
+    monkeypatch.setattr("sag_delayed_activation.sampling.masks.MOST_UNPACKED", 5)
+    run = run_of([4.0, 2.0, 1.0, 0.5], None, *[mask_of([1, 0])] * 4)  # two pixels each
+    assert [step.mask.mask is None for step in run.steps] == [True, True, True, False]
 
 
 # runs

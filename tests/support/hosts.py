@@ -59,3 +59,6 @@ has_caches = only(bool(source_of("comfy_extras.nodes_easycache")), "needs ComfyU
 has_todays_nodes = only(
     "io.ComfyNode" in source_of("comfy_extras.nodes_sag"), "needs ComfyUI 0.3.61: today's TorchCompileModel"
 )
+CUSTOM = "comfy_extras.nodes_custom_sampler"
+has_dual_model = only("class Guider_DualModel" in source_of(CUSTOM), "needs ComfyUI 0.24: a guider on two models")
+changes_cfg = only("class CFGOverride" in source_of(CUSTOM), "needs ComfyUI of summer 2026: CFG Override")
