@@ -20,7 +20,13 @@ settings.register_profile("nightly", max_examples=500, deadline=None, database=N
 settings.load_profile("normal")
 
 
-def pytest_itemcollected(item):
-    """Where tests run in several processes: those of a file in one, and all that share a browser and its server."""
-    folder, file = item.path.parent.name, item.path.name
-    item.add_marker(pytest.mark.xdist_group(folder if folder == "browser" else file))
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which not every tier needs
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n 2 --dist loadfile` a file's tests share a process; and the browser's files share one, and its server."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if "browser/" in nodeid else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
