@@ -1,6 +1,6 @@
 """Makes the archive that the registry gets, with the registry's own tool, and says what is in it.
 
-    python registry/package.py FOLDER
+    python registry/package.py [FOLDER]      (dist)
 
 What goes in stands in .comfyignore. A warning of the tool counts as a failure. In the repository, README and changelog
 name files beside them; in the archive, and there alone, they name those files' addresses in the repository.
@@ -21,17 +21,16 @@ PAGES = ("README.md", "CHANGELOG.md")  # shown where the files they name are not
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")  # of Markdown; a picture where the ! stands
 
 
-class Refused(Exception):
-    """The registry's tool failed or warned; the message is what it printed."""
-
-
 def comfy(command: str) -> None:
-    """Run `comfy node <command>` in the repository; without a sign-up, a question or a report of use."""
+    """Run `comfy node <command>` in the repository; without a sign-up, a question or a report of use.
+
+    SystemExit with what it printed, if it fails or warns.
+    """
     words = [sys.executable, "-m", "comfy_cli", "--skip-prompt", "--no-enable-telemetry", "node", command]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     said = done.stdout + done.stderr
     if done.returncode or "warning" in said.lower():
-        raise Refused(f"comfy node {command}:\n{said}")
+        raise SystemExit(f"comfy node {command}:\n{said}")
 
 
 def pack(folder: Path) -> Path:
@@ -74,22 +73,12 @@ def with_addresses(text: str, repository: str) -> str:
     return LINK.sub(addressed, text)
 
 
-def listed(archive: Path) -> str:
-    """The archive's name and size, and a line for each file in it."""
+def main() -> None:
+    archive = pack(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist"))
     with zipfile.ZipFile(archive) as opened:
-        files = sorted((info.filename, info.file_size) for info in opened.infolist())
-    lines = [f"{size / 1024:8.1f} KiB  {name}" for name, size in files]
-    return "\n".join([*lines, f"{archive}: {len(files)} files, {archive.stat().st_size / 1024:.1f} KiB"])
-
-
-def main() -> int:
-    try:
-        print(listed(pack(Path(sys.argv[1]))))
-    except Refused as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    return 0
+        opened.printdir()
+    print(f"{archive}: {archive.stat().st_size / 1024:.1f} KiB")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

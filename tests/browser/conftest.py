@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from comfy_server import ComfyServer
 from demo_graph import Links, Nodes
 from PIL import Image
-
-from lab.demo.comfy_server import ComfyServer
 
 ROOT = Path(__file__).parents[2]
 NODE = "SAG delayed activation"

@@ -11,9 +11,6 @@ if os.environ.get("COMFYUI_PATH"):
 
     comfy.cli_args.args.cpu = True
     comfy.cli_args.args.use_pytorch_cross_attention = True  # as on most GPUs; on the CPU the host's own is slow
-    import torch
-
-    torch.set_num_threads(1)  # the models are tiny: handing their work to other threads takes longer than doing it
 
 
 def pytest_ignore_collect(collection_path):

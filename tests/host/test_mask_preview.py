@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from dense_reference import DenseSAG
+from hosts import since_0_3_11
 from PIL import Image
 from tiny_unet import SHAPE, noise, prompt, sample
 
@@ -23,8 +24,6 @@ from sag_delayed_activation.sampling.run_log import RunLog
 
 pytestmark = pytest.mark.host
 STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
-TELLS_SCHEDULE = "sample_sigmas" in open(comfy.samplers.__file__).read()
-tells_schedule = pytest.mark.skipif(not TELLS_SCHEDULE, reason="needs ComfyUI 0.3.11: sample_sigmas")
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +90,7 @@ def test_there_is_one_tile_for_each_step_that_acted_and_one_mask_a_picture(sag, 
     assert tiles.ndim == 4 and tiles.shape[-1] == 3 and 0 <= tiles.min() and tiles.max() <= 1
 
 
-@tells_schedule
+@since_0_3_11
 def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
     patched = sag(model, sigma_start=3.0, sigma_end=0.9)
     _, masks = show(patched, sample(patched))
@@ -100,7 +99,7 @@ def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
     assert texts.count("run of 4 evaluations, sigma 14.61 to 0.02917") == 2
 
 
-@tells_schedule
+@since_0_3_11
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "lms", "uni_pc", "ddim"])
 def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, texts, sampler):
     patched = sag(model)
@@ -108,7 +107,7 @@ def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, te
     assert [label.split("   ")[0] for label in labels(texts)] == [f"step {n}" for n in range(STEPS)]
 
 
-@tells_schedule
+@since_0_3_11
 def test_what_heun_looks_at_inside_a_step_is_no_step(sag, model, texts):
     patched = sag(model)
     show(patched, sample(patched, sampler="heun", steps=3))

@@ -7,7 +7,7 @@ import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
-from hosts import KNOWS_FLOW, knows_flow
+from hosts import KNOWS_FLOW, knows_flow, only
 from tiny_unet import sample, tiny_model
 
 from sag_delayed_activation import sigma_window
@@ -252,7 +252,7 @@ def test_linked_inputs_and_overridden_ones_are_not_refused_before_running():
         pytest.param(
             {"scheduler": "kl_optimal", "steps": 1},
             "no schedule for scheduler=kl_optimal, steps=1, denoise=1.0",
-            marks=pytest.mark.skipif("kl_optimal" not in SCHEDULERS, reason="needs a ComfyUI of 2025: kl_optimal"),
+            marks=only("kl_optimal" in SCHEDULERS, "needs a ComfyUI of 2025: the scheduler kl_optimal"),
         ),
         ({"denoise": 0.0}, "no schedule for .* denoise=0.0"),
     ],

@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from comfy_server import ComfyServer
 from PIL import Image
 from published import PROJECT, RAW, ROOT, tracked
-
-from lab.demo.comfy_server import ComfyServer
 
 TO_READ = {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"}
 TO_SERVE = ["web", "locales", "example_workflows"]
