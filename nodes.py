@@ -12,6 +12,7 @@ from .sampling import (
     MIDDLE,
     NAME,
     DelayedGuidance,
+    ModelPatcher,
     SelfAttentionGuidance,
     Settings,
     find_layer,
@@ -109,8 +110,8 @@ class SelfAttentionGuidanceCustom:
         return range_error({name: value for name, value in given.items() if value is not None}, RANGES) or True
 
     def patch(
-        self, model: Any, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
-    ) -> tuple[Any]:
+        self, model: ModelPatcher, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
+    ) -> tuple[ModelPatcher]:
         """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
         values = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
         if wrong := range_error(values, LINKED_RANGES):
@@ -119,7 +120,7 @@ class SelfAttentionGuidanceCustom:
         return (with_guidance(model, Settings(scale=scale, blur_sigma=blur_sigma, window=window)),)
 
 
-def with_guidance(model: Any, settings: Settings, layer: str = MIDDLE) -> Any:
+def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) -> ModelPatcher:
     """A clone of `model` with guidance; ValueError where the model has no such layer, and what to do then."""
     try:
         found = find_layer(model, layer)
@@ -132,7 +133,7 @@ def with_guidance(model: Any, settings: Settings, layer: str = MIDDLE) -> Any:
     return patched
 
 
-def advice(model: Any) -> str:
+def advice(model: ModelPatcher) -> str:
     """What helps where the layer that was asked for is not there."""
     if layers_of(model):
         return f"In {ADVANCED}, layer auto reads another layer of this model."

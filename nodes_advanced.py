@@ -6,7 +6,7 @@ from typing import Any
 
 from .nodes import LINKED_RANGES, RANGES, SelfAttentionGuidanceCustom, float_input, range_error, with_guidance
 from .sag_core import FADES, SigmaWindow
-from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, Settings, layer_name_error
+from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, ModelPatcher, Settings, layer_name_error
 
 ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8)}
 CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
@@ -97,7 +97,7 @@ class SelfAttentionGuidanceAdvanced:
 
     def patch(
         self,
-        model: Any,
+        model: ModelPatcher,
         scale: float,
         blur_sigma: float,
         sigma_start: float,
@@ -109,7 +109,7 @@ class SelfAttentionGuidanceAdvanced:
         rescale: float = 0.0,
         rescale_mode: str = FULL,
         every: int = 1,
-    ) -> tuple[Any]:
+    ) -> tuple[ModelPatcher]:
         """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
         numbers = {
             "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,

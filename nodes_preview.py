@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .sampling import MASK_STORE, RunMasks, StepMask
+from .sampling import MASK_STORE, Latent, ModelPatcher, RunMasks, StepMask
 
 NAME = "SAG mask preview"
 NO_NODE = (
@@ -59,18 +59,18 @@ class SAGMaskPreview:
 
     def show(
         self,
-        model: Any,
-        samples: dict[str, Any],
+        model: ModelPatcher,
+        samples: Latent,
         images: torch.Tensor | None = None,
-        prompt: Any = None,
-        extra_pnginfo: Any = None,
+        prompt: object = None,
+        extra_pnginfo: object = None,
     ) -> dict[str, Any]:
         """Tiles [steps, H, W, 3] and masks [steps * B, h, w]; or one tile that says why there are none."""
         import nodes as host_nodes
 
         from .pictures import latent_picture, notice
 
-        latent = samples["samples"]
+        latent: torch.Tensor = samples["samples"]
         run, why = run_of(model, tuple(latent.shape))
         if run is None or not run.steps:
             tiles, masks = notice(NAME, why if run is None else reasons(run)), torch.zeros(1, *latent.shape[-2:])
@@ -78,10 +78,10 @@ class SAGMaskPreview:
             pictures = latent_picture(latent, model.model.latent_format) if images is None else images[..., :3]
             tiles, masks = draw_tiles(run, pictures.float().nan_to_num().cpu().numpy(), *latent.shape[-2:])
         shown = host_nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
-        return {"ui": shown["ui"], "result": (tiles, masks)}
+        return {**shown, "result": (tiles, masks)}
 
 
-def run_of(model: Any, shape: tuple[int, ...]) -> tuple[RunMasks | None, str]:
+def run_of(model: ModelPatcher, shape: tuple[int, ...]) -> tuple[RunMasks | None, str]:
     """The newest run of this latent shape, or why there is none."""
     store = model.model_options.get(MASK_STORE)
     if store is None:

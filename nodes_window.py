@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .sampling import percent_to_sigma, preset_bounds, schedule_of
+import torch
+
+from .sampling import ModelPatcher, ModelSampling, percent_to_sigma, preset_bounds, schedule_of
 from .sigma_window import bounds_to_type, steps_by_number, steps_by_sigma, window_around
 
 NAME = "SAG sigma window"
@@ -131,12 +133,12 @@ class SAGSigmaWindow:
         unit: str,
         start: float,
         end: float,
-        model: Any,
+        model: ModelPatcher,
         scheduler: str,
         steps: int,
         denoise: float,
         sampler_name: str = "euler",
-    ) -> tuple[float, float, Any, Any]:
+    ) -> tuple[float, float, torch.Tensor, torch.Tensor]:
         """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows."""
         from .pictures import (
             plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
@@ -163,7 +165,7 @@ class SAGSigmaWindow:
 
 
 def requested_steps(
-    sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float
+    sigmas: list[float], model_sampling: ModelSampling, preset: str, unit: str, start: float, end: float
 ) -> range:
     """The steps that the inputs ask for; ValueError where these are none."""
     if preset != CUSTOM:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageColor
 
+from ..sampling import LatentFormat
 from .canvas import ACTIVE, DIM, INK, Canvas
 
 LONGEST = 512  # pixels of a tile's longer side, without its label
@@ -22,7 +22,7 @@ LINE_WIDTH = 2
 NOTICE_WIDTH, NOTICE_LINE, NOTICE_CHARACTERS = 768, 40, 52
 
 
-def latent_picture(latent: torch.Tensor, latent_format: Any) -> torch.Tensor:
+def latent_picture(latent: torch.Tensor, latent_format: LatentFormat) -> torch.Tensor:
     """A rough picture [B, h, w, 3] of a latent [B, C, h, w], by the host's own factors where it has some."""
     factors = getattr(latent_format, "latent_rgb_factors", None)
     if factors and len(factors) == latent.shape[1]:

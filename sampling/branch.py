@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from .host import wrappers_exist
-from .post_cfg import Conds, PostCfg
+from .host_types import Conds, PlacedPrompt, Prompt
+from .post_cfg import PostCfg
 from .recorder import Evaluation
 from .settings import ADVANCED, AUTO, NEGATIVE, POSITIVE
 from .skipped import GuidanceSkipped
@@ -20,7 +21,7 @@ REGION_KEYS = {"area", "mask", "strength", "timestep_start", "timestep_end", "de
 class Region(NamedTuple):
     """Where, and how strongly, a prompt counts in the prediction."""
 
-    prompt: dict[str, Any]
+    prompt: Prompt
     weight: torch.Tensor | None = None  # [B, 1, height, width] of its area; None: the whole frame, everywhere alike
     top: int = 0
     left: int = 0
@@ -87,16 +88,22 @@ def active_regions(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> list
 
     if len(prompts) == 1 and not REGION_KEYS & prompts[0].keys():
         return [Region(prompts[0])]
-    regions, left_over = [], torch.ones_like(x[:, :1])  # default prompts take what no other prompt took
-    for prompt in sorted(prompts, key=lambda c: "default" in c):
-        active = comfy.samplers.get_area_and_mult(prompt, x, sigma)
+    regions, left_over = [], torch.ones_like(x[:, :1])
+    ordered: Conds = sorted(prompts, key=is_default)
+    for prompt in ordered:
+        active: PlacedPrompt | None = comfy.samplers.get_area_and_mult(prompt, x, sigma)
         if active is None:
             continue
         height, width, top, left = active.area or (*x.shape[-2:], 0, 0)
         weight = active.mult[:, :1]
-        if "default" in prompt:
+        if is_default(prompt):
             weight = left_over.relu()
         else:
             left_over[..., top : top + height, left : left + width] -= weight
         regions.append(Region(prompt, weight, top, left))
     return regions
+
+
+def is_default(prompt: Prompt) -> bool:
+    """Whether it takes what no other prompt took."""
+    return "default" in prompt

@@ -19,8 +19,9 @@ from ..sag_core import fade_weight, rescale_guidance, zero_nonfinite
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
 from .host import RUN, add_wrappers, begin_run
+from .host_types import BaseModel, Conds, ModelOptions, ModelPatcher, PostCfgArgs, WrapperExecutor
 from .masks import MASK_STORE, MaskStore, PackedMask
-from .post_cfg import Conds, PostCfg
+from .post_cfg import PostCfg
 from .recorder import Evaluation
 from .run import KEYS_UNDER_WAY, CachedGuidance, Run, end_runs
 from .run_log import warn_no_post_cfg
@@ -42,8 +43,8 @@ class DelayedGuidance:
     technique: SelfAttentionGuidance
     key: str
 
-    def install(self, model: Any) -> None:
-        """Register the three hooks on `model`, a ModelPatcher that is the caller's own clone."""
+    def install(self, model: ModelPatcher) -> None:
+        """Register the three hooks on `model`, the caller's own clone."""
         self.technique.install(model)
         add_wrappers(model, self.key, self.around_run, self.around_evaluation, self.around_unet_call)
         model.set_model_sampler_post_cfg_function(self.guide)
@@ -51,7 +52,7 @@ class DelayedGuidance:
         options[MASK_STORE] = MaskStore()
         options.setdefault(RUN, {})  # it stays empty in a MODEL, since every run copies it
 
-    def around_run(self, executor: Any, *args: Any, **options: Any) -> Any:
+    def around_run(self, executor: WrapperExecutor, *args: Any, **options: Any) -> Any:
         """Write the nodes' lines when the run ends, whatever ends it."""
         scope = begin_run(executor.class_obj.model_options)  # class_obj is the guider, whose options are the run's own
         KEYS_UNDER_WAY.add(self.key)
@@ -75,11 +76,11 @@ class DelayedGuidance:
     def around_evaluation(
         self,
         executor: Callable[..., list[torch.Tensor]],
-        model: Any,
+        model: BaseModel,
         conds: list[Conds | None],
         x: torch.Tensor,
         sigma: torch.Tensor,
-        model_options: dict[str, Any],
+        model_options: ModelOptions,
     ) -> list[torch.Tensor]:
         """Let the recorder record while the host evaluates the prompts, and only then."""
         options = model_options["transformer_options"]
@@ -97,7 +98,7 @@ class DelayedGuidance:
         evaluation.predictions = list(predictions)  # of its own: pre-CFG functions may change the host's
         return predictions
 
-    def guide(self, args: dict[str, Any]) -> torch.Tensor:
+    def guide(self, args: PostCfgArgs) -> torch.Tensor:
         """Post-CFG: `denoised + scale * (degraded - sag)` inside the window, the host's own result elsewhere.
 
         Reads of `args` what `PostCfg` names: latents [B, C, h, w], sigma [B], the prompts of both sides, the model and

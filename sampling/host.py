@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from .host_types import AttentionOptions, ModelOptions, ModelPatcher, Prompt, TransformerOptions
 from .post_cfg import PostCfg
 
 RUN = "sag_delayed_activation run"  # the key of a run's dict
@@ -41,7 +42,7 @@ def options_keep_wrappers() -> bool:
 
 
 def add_wrappers(
-    model: Any,
+    model: ModelPatcher,
     key: str,
     around_run: Callable[..., Any],
     around_evaluation: Callable[..., Any],
@@ -65,7 +66,7 @@ def add_wrappers(
             model.add_wrapper_with_key(kind, key, wrapper)
 
 
-def evaluation_scope(transformer_options: dict[str, Any], sigma: torch.Tensor) -> dict[str, Any]:
+def evaluation_scope(transformer_options: TransformerOptions, sigma: torch.Tensor) -> dict[str, Any]:
     """A dict that lives at least as long as one evaluation, and at most as long as its run.
 
     Before 0.3.7 options outlive the run. There the sigma tensor carries the dict: the host makes a new one for each
@@ -81,7 +82,7 @@ class RunScope:
         self.entries: dict[str, Any] = {}
 
 
-def begin_run(model_options: dict[str, Any]) -> RunScope:
+def begin_run(model_options: ModelOptions) -> RunScope:
     """The scope of the run whose own options these are; the first of its nodes makes it."""
     if not isinstance(model_options.get(RUN), RunScope):
         model_options[RUN] = RunScope()
@@ -99,21 +100,32 @@ def run_scope(post: PostCfg) -> dict[str, Any]:
     if wrappers_exist():
         scope = post.model_options.setdefault(RUN, {})
         return scope.entries if isinstance(scope, RunScope) else scope
-    conditioning = next(iter(post.cond[0]["model_conds"].values()))
+    first: Prompt = post.cond[0]
+    conditioning = next(iter(first["model_conds"].values()))
     return vars(conditioning).setdefault(RUN, {})
 
 
-def run_schedule(transformer_options: dict[str, Any]) -> torch.Tensor | None:
+def run_schedule(transformer_options: TransformerOptions) -> torch.Tensor | None:
     """The sigmas of the run's schedule, [steps + 1]; None before 0.3.11."""
     return transformer_options.get("sample_sigmas")
 
 
-def prompt_ids(attention_options: dict[str, Any]) -> list[uuid.UUID | None]:
-    """Which prompts an attention's rows belong to; before 0.3.7 prompts have no names."""
+def prompt_id(prompt: Prompt) -> uuid.UUID | None:
+    """The prompt's name; None before 0.3.7."""
+    return prompt.get("uuid")
+
+
+def renamed(prompt: Prompt, by: str) -> Prompt:
+    """The prompt under a name of its own, the same for the same `by`."""
+    return {**prompt, "uuid": uuid.uuid5(prompt["uuid"], by)} if "uuid" in prompt else prompt
+
+
+def prompt_ids(attention_options: AttentionOptions) -> list[uuid.UUID | None]:
+    """Which prompts an attention's rows belong to; None for each before 0.3.7."""
     return attention_options.get("uuids", [None] * len(attention_options["cond_or_uncond"]))
 
 
-def activations_shape(attention_options: dict[str, Any]) -> Sequence[int] | None:
+def activations_shape(attention_options: AttentionOptions) -> Sequence[int] | None:
     """[B, C, rows, columns] of an attention's tokens; None before 0.3.28."""
     return attention_options.get("activations_shape")
 
@@ -133,7 +145,7 @@ def token_grid(activations: Sequence[int] | None, latent: Sequence[int], tokens:
 
 
 def host_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, attention_options: dict[str, Any]
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, attention_options: AttentionOptions
 ) -> torch.Tensor:
     """The host's own attention backend, with the arguments that the host would have passed."""
     from comfy.ldm.modules import attention as host

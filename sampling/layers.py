@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from .host_types import ModelPatcher, Transformer, UNet, UNetModule
 
 MIDDLE, AUTO = "middle", "auto"
 MIDDLE_LAYER = "m0.0"
@@ -33,9 +35,9 @@ def layer_name_error(wanted: str) -> str | None:
     return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {wanted}"
 
 
-def layers_of(model: Any) -> dict[str, Layer]:
-    """All self-attentions of the ModelPatcher's UNet by name, in the order they run; empty where it is no UNet."""
-    unet = model.get_model_object("diffusion_model")
+def layers_of(model: ModelPatcher) -> dict[str, Layer]:
+    """All self-attentions of the model's UNet by name, in the order they run; empty where it is no UNet."""
+    unet: UNet = model.get_model_object("diffusion_model")
     found = {}
     for letter, (stage, attribute) in STAGES.items():
         blocks = getattr(unet, attribute, None) or []
@@ -49,16 +51,24 @@ def layers_of(model: Any) -> dict[str, Layer]:
     return found
 
 
-def self_attentions(block: Any) -> list[int]:
+def self_attentions(block: UNetModule) -> list[int]:
     """Numbers of the transformers in a block of the UNet whose first attention looks at the picture itself."""
     if not block:
         return []
-    stacks = (m.transformer_blocks for m in block.modules() if len(getattr(m, "transformer_blocks", ())))
-    transformers: Iterable[Any] = next(stacks, [])
-    return [n for n, t in enumerate(transformers) if not getattr(t, "disable_self_attn", False)]
+    transformers = next(filter(None, map(transformers_in, block.modules())), [])
+    return [number for number, transformer in enumerate(transformers) if looks_at_the_picture(transformer)]
 
 
-def find_layer(model: Any, wanted: str) -> Layer:
+def transformers_in(module: UNetModule) -> list[Transformer]:
+    return list(getattr(module, "transformer_blocks", ()))
+
+
+def looks_at_the_picture(transformer: Transformer) -> bool:
+    """Whether its first attention looks at the picture itself, and not at the prompt."""
+    return not getattr(transformer, "disable_self_attn", False)
+
+
+def find_layer(model: ModelPatcher, wanted: str) -> Layer:
     """The layer that `wanted` names: `middle`, `auto`, or one by name. ValueError lists the model's own."""
     layers = layers_of(model)
     name = wanted if "." in wanted else f"{wanted}.0"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
-Conds = list[dict[str, Any]]  # the prompts of one side of CFG, as the host prepared them for sampling
+from .host_types import BaseModel, Conds, ModelOptions, PostCfgArgs, TransformerOptions
 
 
 class PostCfg(NamedTuple):
@@ -19,11 +19,11 @@ class PostCfg(NamedTuple):
     uncond: Conds | None  # None where no negative was evaluated, as at cfg 1
     cond_denoised: torch.Tensor  # the positive's prediction [B, C, h, w]
     uncond_denoised: torch.Tensor  # the negative's [B, C, h, w]; zeros where it was not evaluated
-    model: Any  # the host's BaseModel
-    model_options: dict[str, Any]
+    model: BaseModel
+    model_options: ModelOptions
 
     @classmethod
-    def of(cls, args: dict[str, Any]) -> PostCfg:
+    def of(cls, args: PostCfgArgs) -> PostCfg:
         """The arguments by their names here; KeyError where the host does not give one."""
         return cls(
             args["input"], args["sigma"], args["denoised"], args["cond"], args["uncond"],
@@ -31,5 +31,5 @@ class PostCfg(NamedTuple):
         )  # fmt: skip
 
     @property
-    def transformer_options(self) -> dict[str, Any]:
+    def transformer_options(self) -> TransformerOptions:
         return self.model_options["transformer_options"]

@@ -10,7 +10,7 @@ the host makes for it and hands to the hooks, and dies with that tensor.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,8 +18,8 @@ import torch
 
 from ..sag_core import attention_received
 from .cpu_copy import CpuCopy
-from .host import activations_shape, evaluation_scope, host_attention, prompt_ids, token_grid, wrappers_exist
-from .post_cfg import Conds
+from .host import activations_shape, evaluation_scope, host_attention, prompt_id, prompt_ids, token_grid, wrappers_exist
+from .host_types import AttentionOptions, AttentionReplace, Conds, TransformerOptions
 from .run import KEYS_UNDER_WAY
 from .run_log import warn_other_model
 from .skipped import GuidanceSkipped
@@ -76,7 +76,7 @@ class AttentionCall(NamedTuple):
     traced: bool  # by torch.compile: q and k may be a CUDA graph's own, which its next replay overwrites
 
     @classmethod
-    def of(cls, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any], wanted: int | None) -> AttentionCall:
+    def of(cls, q: torch.Tensor, k: torch.Tensor, options: AttentionOptions, wanted: int | None) -> AttentionCall:
         """All prompts of the call; but where some have the cond_index `wanted`, these alone.
 
         What is kept is held while the rest of the UNet runs, where its memory is at its peak.
@@ -128,7 +128,7 @@ class Evaluation:
         self.open = True
 
     @classmethod
-    def under_way(cls, options: dict[str, Any], sigma: torch.Tensor, key: str) -> Evaluation | None:
+    def under_way(cls, options: TransformerOptions, sigma: torch.Tensor, key: str) -> Evaluation | None:
         """The evaluation, open or closed, of the node named `key`, or what stands in its stead; None where none began.
 
         Hosts before 0.3.7 do not say when one begins. There it begins with the first hook that asks.
@@ -167,7 +167,7 @@ class Evaluation:
         """Before the UNet's next call, take what this one recorded out of the reach of a CUDA graph."""
         self.calls = [call.outside_the_graph() for call in self.calls]
 
-    def record(self, q: torch.Tensor, k: torch.Tensor, options: dict[str, Any]) -> None:
+    def record(self, q: torch.Tensor, k: torch.Tensor, options: AttentionOptions) -> None:
         if self.open:
             self.calls.append(AttentionCall.of(q, k, options, self.wanted))
 
@@ -187,7 +187,7 @@ class Evaluation:
         for index, evaluated in enumerate(self.conds):
             if evaluated is prompts:
                 return index
-        own = {c.get("uuid") for c in prompts} - {c.get("uuid") for c in others or []}
+        own = {prompt_id(c) for c in prompts} - {prompt_id(c) for c in others or []}
         indices = {key.cond_index for key in self.by_prompt() if key.prompt in own}
         return indices.pop() if len(indices) == 1 else None
 
@@ -214,10 +214,10 @@ class AttentionRecorder:
 
     key: str
     transformer: int  # of the block: the host asks for all of them under the block's own key
-    previous: Callable[..., torch.Tensor] | None
+    previous: AttentionReplace | None
 
     def __call__(
-        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: dict[str, Any]
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: AttentionOptions
     ) -> torch.Tensor:
         if extra_options.get("block_index", 0) == self.transformer:
             sigma: Any = extra_options.get("sigmas")

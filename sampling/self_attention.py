@@ -6,16 +6,17 @@ mask and what that cost. Another kind of guidance is another class with the same
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from ..sag_core import SMALLEST_SIDE, AttentionBlend, degrade, upsample_nearest
 from .branch import Branch, usual_cond_index
+from .host import prompt_id, renamed
+from .host_types import Conds, ModelOptions, ModelPatcher, ModelSampling, TransformerOptions
 from .layers import Layer
-from .post_cfg import Conds, PostCfg
+from .post_cfg import PostCfg
 from .recorder import AttentionRecorder, DegradedPass, Evaluation, PromptAttention, PromptKey
 from .settings import ADVANCED, Settings
 from .skipped import GuidanceSkipped
@@ -42,9 +43,9 @@ class SelfAttentionGuidance:
     layer: Layer
     key: str
 
-    def install(self, model: Any) -> None:
-        """Register the recorder on `model`, a ModelPatcher that is the caller's own clone."""
-        options = model.model_options
+    def install(self, model: ModelPatcher) -> None:
+        """Register the recorder on `model`, the caller's own clone."""
+        options: ModelOptions = model.model_options
         present = options.get("transformer_options", {}).get("patches_replace", {}).get("attn1", {})
         # Under the block's own key another node's pass (PAG) can still replace the recorder for a moment;
         # under the transformer's key it could not, so that one is taken only where it is taken already.
@@ -90,7 +91,7 @@ class SelfAttentionGuidance:
         blend, seen = None, set()
         for prompt, weight, top, left in branch.regions:
             rows, columns = (height, width) if weight is None else weight.shape[-2:]
-            key = PromptKey(prompt.get("uuid"), cond_index, (rows, columns))
+            key = PromptKey(prompt_id(prompt), cond_index, (rows, columns))
             if key in seen and key.prompt is None:
                 raise GuidanceSkipped(f"ComfyUI before 0.3.7 does not tell several {branch.role}s of one size apart")
             attention = recorded.get(key)
@@ -124,13 +125,13 @@ class SelfAttentionGuidance:
         options = post.model_options.copy()
         options["transformer_options"] = {**post.transformer_options, self.key: degraded_pass}
         # uuids of its own, the same in every step: caches that go by uuid never mix this call with the prompt's own.
-        own = [{**c, "uuid": uuid.uuid5(c["uuid"], self.key)} if "uuid" in c else c for c in prompts]
+        own = [renamed(c, self.key) for c in prompts]
         # At the prompt's own cond_index, so that patches which go by it (IPAdapter) treat it as what it is.
         conds = [None] * cond_index + [own]
         predictions = comfy.samplers.calc_cond_batch(model, conds, post.x + added, post.sigma, options)
         return predictions[cond_index], degraded_pass.unet_calls
 
-    def why_nothing_was_recorded(self, transformer_options: dict[str, Any]) -> str:
+    def why_nothing_was_recorded(self, transformer_options: TransformerOptions) -> str:
         """Names the node that took the layer's attention away, if one did."""
         replaces = transformer_options.get("patches_replace", {}).get("attn1", {})
         for address in ((*self.layer.block, self.layer.transformer), self.layer.block):
@@ -144,7 +145,7 @@ class SelfAttentionGuidance:
         return "the UNet did not run (a cache skipped it)"
 
 
-def is_pure_noise(sigma: float, model_sampling: Any) -> bool:
+def is_pure_noise(sigma: float, model_sampling: ModelSampling) -> bool:
     """Whether nothing of x0 is in the latent at `sigma`: at 1 of a flow model, x = sigma * noise + (1 - sigma) * x0."""
     if abs(sigma - 1) > LEAST_X0:
         return False
