@@ -97,15 +97,12 @@ class SelfAttentionGuidanceCustom:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(
-        cls,
-        scale: float | None = None,
-        blur_sigma: float | None = None,
-        sigma_start: float | None = None,
-        sigma_end: float | None = None,
-    ) -> bool | str:
-        """Inputs named here lose the host's range check, so this does both; linked inputs arrive as None."""
-        given = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
+    def VALIDATE_INPUTS(cls, sigma_start: float | None = None, sigma_end: float | None = None) -> bool | str:
+        """Whether the window is one; a linked bound arrives as None.
+
+        Names no other input: the page marks each that is named here, and the host no longer checks its range.
+        """
+        given = {"sigma_start": sigma_start, "sigma_end": sigma_end}
         return range_error({name: value for name, value in given.items() if value is not None}, RANGES) or True
 
     def patch(

@@ -23,26 +23,23 @@ TWICE_A_STEP = {  # samplers that evaluate the model more often than once a step
 OWN_STEPS = {"dpm_adaptive", "dpm_fast"}  # take only the ends of the schedule
 
 
-def window_error(preset: str | None, unit: str | None, start: float | None, end: float | None) -> str | None:
-    """What is wrong, naming the input and its value; None where nothing is, or it is linked and so not known yet."""
-    if preset is not None and preset not in PRESETS:
+def window_error(preset: str, unit: str, start: float, end: float) -> str | None:
+    """What is wrong, naming the input and its value; None where nothing is."""
+    if preset not in PRESETS:
         return f"{NAME}: preset must be one of {', '.join(PRESETS)}, got {preset}"
-    if preset not in (None, CUSTOM):
+    if preset != CUSTOM:
         return None  # the preset overrides the rest
-    if unit is not None and unit not in UNITS:
+    if unit not in UNITS:
         return f"{NAME}: unit must be one of {', '.join(UNITS)}, got {unit}"
-    given = {name: value for name, value in {"start": start, "end": end}.items() if value is not None}
-    if preset is None:
-        given = {}  # a linked preset may yet override these
-    for name, value in given.items():
+    for name, value in {"start": start, "end": end}.items():
         if wrong := bound_error(unit, value):
             return f"{NAME}: {name} {wrong}, got {value}"
-    if len(given) == 2 and given["start"] >= given["end"]:
+    if start >= end:
         return f"{NAME}: start must be below end, got start={start}, end={end}"
     return None
 
 
-def bound_error(unit: str | None, value: float) -> str | None:
+def bound_error(unit: str, value: float) -> str | None:
     """Why `value` is no start or end in this unit; None where it is one."""
     if not math.isfinite(value):
         return "must be a finite number"
@@ -50,7 +47,7 @@ def bound_error(unit: str | None, value: float) -> str | None:
         return "must be a whole number where unit is step"
     most = 1 if unit == PERCENT else MOST_STEPS
     if not 0 <= value <= most:
-        return f"must be between 0 and {most}" + (f" where unit is {unit}" if unit else "")
+        return f"must be between 0 and {most} where unit is {unit}"
     return None
 
 
@@ -113,17 +110,6 @@ class SAGSigmaWindow:
                 )}),
             },
         }  # fmt: skip
-
-    @classmethod
-    def VALIDATE_INPUTS(
-        cls,
-        preset: str | None = None,
-        unit: str | None = None,
-        start: float | None = None,
-        end: float | None = None,
-    ) -> bool | str:
-        """Inputs named here lose the host's own checks, so this does them; linked inputs arrive as None."""
-        return window_error(preset, unit, start, end) or True
 
     def find(
         self,

@@ -1,12 +1,15 @@
 """Bad input is refused early, by name and value."""
 
+import inspect
 import math
+import re
 from types import SimpleNamespace
 
 import pytest
 import torch
 from tiny_unet import tiny_model
 
+from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom as Node
 
 pytestmark = pytest.mark.host
@@ -42,16 +45,22 @@ def test_values_over_a_link_are_refused_when_the_node_runs(sag, model, values, m
         sag(model, **values)
 
 
-@pytest.mark.parametrize("values, message", BAD, ids=str)
-def test_the_same_values_are_refused_by_the_prompts_validation(values, message):
-    import re
-
+@pytest.mark.parametrize("values, message", [bad for bad in BAD if "sigma_start" in bad[0] or "sigma_end" in bad[0]])
+def test_a_window_that_is_none_is_refused_before_the_prompt_runs(values, message):
     assert re.search(message, Node.VALIDATE_INPUTS(**values))
 
 
-def test_links_and_good_values_pass_the_validation():
+def test_links_and_good_windows_pass_the_validation():
     assert Node.VALIDATE_INPUTS() is True
-    assert Node.VALIDATE_INPUTS(scale=5.0, blur_sigma=0.0, sigma_start=0.28, sigma_end=0.28) is True
+    assert Node.VALIDATE_INPUTS(sigma_start=0.0) is True
+    assert Node.VALIDATE_INPUTS(sigma_start=0.28, sigma_end=0.28) is True
+
+
+@pytest.mark.parametrize("kind, node", NODES.items(), ids=NODES)
+def test_the_prompts_validation_names_no_input_but_the_two_ends_of_the_window(kind, node):
+    """The host repeats the answer for each input that is named, the page marks them all, and its ranges go."""
+    asked = inspect.signature(node.VALIDATE_INPUTS).parameters if hasattr(node, "VALIDATE_INPUTS") else ()
+    assert list(asked) == (["sigma_start", "sigma_end"] if kind.startswith("SAG delayed activation") else [])
 
 
 def test_the_widgets_range_holds_for_typed_values_and_not_for_linked_ones(sag, model):
