@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from .sampling import percent_to_sigma, preset_bounds, schedule_of
-from .sigma_window import bounds_to_type, steps_by_number, steps_by_sigma, window_around
+from .sigma_window import bounds_to_type, steps_by_number, steps_by_sigma, window_around, with_inner_evaluations
 
 NAME = "SAG sigma window"
 CUSTOM, ALL, LATE = "custom", "all", "late"
@@ -16,11 +16,14 @@ STEP, PERCENT = "step", "percent"
 UNITS = [STEP, PERCENT]
 MOST_STEPS = 10000  # the host's own limit
 
-TWICE_A_STEP = {  # samplers that evaluate the model more often than once a step
-    "heun", "heunpp2", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_2s_ancestral_cfg_pp", "dpmpp_sde",
-    "dpmpp_sde_gpu", "seeds_2", "seeds_3", "sa_solver_pece",
+ONCE_A_STEP = {  # samplers that evaluate the model at each step of the schedule, and nowhere else
+    "euler", "euler_cfg_pp", "euler_ancestral", "euler_ancestral_cfg_pp", "lms", "dpmpp_2m", "dpmpp_2m_cfg_pp",
+    "dpmpp_2m_sde", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu", "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu", "ddpm", "lcm", "ipndm", "ipndm_v", "deis", "res_multistep", "res_multistep_cfg_pp",
+    "res_multistep_ancestral", "res_multistep_ancestral_cfg_pp", "gradient_estimation", "gradient_estimation_cfg_pp",
+    "er_sde", "sa_solver", "ddim", "uni_pc", "uni_pc_bh2",
 }  # fmt: skip
-OWN_STEPS = {"dpm_adaptive", "dpm_fast"}  # take only the ends of the schedule
+OWN_STEPS = ["dpm_adaptive", "dpm_fast"]  # take only the ends of the schedule
 
 
 def window_error(preset: str, unit: str, start: float, end: float) -> str | None:
@@ -137,12 +140,13 @@ class SAGSigmaWindow:
             window = window_around(sigmas, active)
         except ValueError as problem:
             raise ValueError(f"{NAME}: {problem}") from problem
+        evaluated = sigmas if sampler_name in ONCE_A_STEP else with_inner_evaluations(sigmas)
         picture = plot(
             sigmas,
             window,
             active,
             title(len(active), len(sigmas) - 1, sampler_name),
-            bounds_to_type(sigmas, window),
+            bounds_to_type(evaluated, window),
             subtitle(scheduler, steps, denoise, sampler_name),
         )
         return window.start, window.end, schedule, picture
@@ -171,9 +175,12 @@ def requested_steps(
 
 
 def title(active: int, count: int, sampler_name: str) -> str:
-    few = "at least " if sampler_name in TWICE_A_STEP else ""
+    steps = f"{active} of {count} steps active"
+    if sampler_name in OWN_STEPS:
+        return f"{steps}, extra UNet calls unknown"
+    few = "" if sampler_name in ONCE_A_STEP else "at least "
     calls = "call" if active == 1 else "calls"
-    return f"{active} of {count} steps active, {few}{active} extra UNet {calls}"
+    return f"{steps}, {few}{active} extra UNet {calls}"
 
 
 def subtitle(scheduler: str, steps: int, denoise: float, sampler_name: str) -> str:
