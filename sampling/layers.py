@@ -51,11 +51,21 @@ def layers_of(model: Any) -> dict[str, Layer]:
 
 def self_attentions(block: Any) -> list[int]:
     """Numbers of the transformers in a block of the UNet whose first attention looks at the picture itself."""
-    if not block:
-        return []
-    stacks = (m.transformer_blocks for m in block.modules() if len(getattr(m, "transformer_blocks", ())))
-    transformers: Iterable[Any] = next(stacks, [])
-    return [n for n, t in enumerate(transformers) if not getattr(t, "disable_self_attn", False)]
+    return [n for n, t in enumerate(transformers_of(block)) if not getattr(t, "disable_self_attn", False)]
+
+
+def transformers_of(block: Any) -> list[Any]:
+    """The transformers in a block of the UNet, in the order of their numbers."""
+    modules = block.modules() if block else ()
+    return list(next((m.transformer_blocks for m in modules if len(getattr(m, "transformer_blocks", ()))), ()))
+
+
+def transformers_beside(model: Any, layer: Layer) -> list[Any]:
+    """All transformers of the layer's block, its own among them."""
+    unet = model.get_model_object("diffusion_model")
+    stage, number = layer.block
+    blocks = getattr(unet, next(attribute for name, attribute in STAGES.values() if name == stage))
+    return transformers_of(blocks if stage == "middle" else blocks[number])
 
 
 def find_layer(model: Any, wanted: str) -> Layer:

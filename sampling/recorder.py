@@ -18,7 +18,7 @@ import torch
 
 from ..sag_core import attention_received
 from .cpu_copy import CpuCopy
-from .host import evaluation_scope, host_attention, prompt_ids, token_grid, wrappers_exist
+from .host import evaluation_scope, prompt_ids, token_grid, wrappers_exist
 from .post_cfg import Conds
 from .skipped import GuidanceSkipped
 
@@ -189,7 +189,7 @@ class AttentionRecorder:
 
     key: str
     transformer: int  # of the block: the host asks for all of them under the block's own key
-    previous: Callable[..., torch.Tensor] | None
+    previous: Callable[..., torch.Tensor]
 
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: dict[str, Any]
@@ -198,4 +198,4 @@ class AttentionRecorder:
         evaluation = Evaluation.under_way(extra_options, sigma, self.key)
         if evaluation is not None and extra_options.get("block_index", 0) == self.transformer:
             evaluation.record(q, k, extra_options)
-        return (self.previous or host_attention)(q, k, v, extra_options)
+        return self.previous(q, k, v, extra_options)

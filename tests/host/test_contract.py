@@ -71,6 +71,7 @@ NAMES = {
     "unet.middle_block": ("the attention that is read", "2024"),
     "unet.output_blocks": ("layers of the advanced node", "2024"),
     "m.transformer_blocks": ("m is a module in a block: finds its transformers", "2024"),
+    "attention.comfy_attention": ("which backend a checkpoint chose there, from 0.40 on", "some"),
     "t.disable_self_attn": ("t is a transformer: looks at the prompt alone", "2024"),
 }
 
