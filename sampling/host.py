@@ -115,6 +115,10 @@ class HostAttention:
         attentions = (t.attn1 for t in transformers)
         return cls(tuple(getattr(attention, "comfy_attention", None) for attention in attentions))
 
+    def __deepcopy__(self, _: dict[int, Any]) -> HostAttention:
+        """Clones of a MODEL share it: a copy would not hear of it when the checkpoint's weights are loaded anew."""
+        return self
+
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, attention_options: dict[str, Any]
     ) -> torch.Tensor:
