@@ -8,14 +8,12 @@ from typing import Any
 
 from .sag_core import SigmaWindow
 from .sampling import (
-    ADVANCED,
     MIDDLE,
     NAME,
     DelayedGuidance,
     SelfAttentionGuidance,
     Settings,
     find_layer,
-    layers_of,
 )
 
 RANGES = {
@@ -117,20 +115,13 @@ class SelfAttentionGuidanceCustom:
 
 
 def with_guidance(model: Any, settings: Settings, layer: str = MIDDLE) -> Any:
-    """A clone of `model` with guidance; ValueError where the model has no such layer, and what to do then."""
+    """A clone of `model` with guidance; ValueError says where the model has no such layer, and what helps."""
     try:
         found = find_layer(model, layer)
     except ValueError as problem:
-        raise ValueError(f"{NAME}: {problem}. {advice(model)}") from None
+        raise ValueError(f"{NAME}: {problem}") from None
     patched = model.clone()
     if settings.scale != 0 and settings.blur_sigma != 0:
         key = f"sag_delayed_activation_{uuid.uuid4().hex}"  # several of these nodes on one MODEL must not meet
         DelayedGuidance(settings, SelfAttentionGuidance(settings, found, key), key).install(patched)
     return patched
-
-
-def advice(model: Any) -> str:
-    """What helps where the layer that was asked for is not there."""
-    if layers_of(model):
-        return f"In {ADVANCED}, layer auto reads another layer of this model."
-    return "Use SD1.x, SD2.x or SDXL; for other models, Skip Layer Guidance does something similar."

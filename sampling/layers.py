@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from .settings import ADVANCED
+
 MIDDLE, AUTO = "middle", "auto"
 MIDDLE_LAYER = "m0.0"
 STAGES = {"d": ("input", "input_blocks"), "m": ("middle", "middle_block"), "u": ("output", "output_blocks")}
@@ -69,7 +71,10 @@ def transformers_beside(model: Any, layer: Layer) -> list[Any]:
 
 
 def find_layer(model: Any, wanted: str) -> Layer:
-    """The layer that `wanted` names: `middle`, `auto`, or one by name. ValueError lists the model's own."""
+    """The layer that `wanted` names: `middle`, `auto`, or one by name.
+
+    ValueError lists the model's own, or says why it has none, and what helps.
+    """
     layers = layers_of(model)
     name = wanted if "." in wanted else f"{wanted}.0"
     if wanted == MIDDLE or (wanted == AUTO and MIDDLE_LAYER in layers):
@@ -78,10 +83,44 @@ def find_layer(model: Any, wanted: str) -> Layer:
         name = next((n for n in reversed(layers) if re.fullmatch(r"d\d+\.0", n)), "")
     if name in layers:
         return layers[name]
-    kind = type(model.model.model_config).__name__
     if not layers:
-        raise ValueError(f"{kind} has no self-attention in a UNet")
-    raise ValueError(f"{kind} has no self-attention at layer={wanted}; it has {join_names(layers)}")
+        raise ValueError(no_layers_error(model))
+    raise ValueError(
+        f"{kind_of(model)} has no self-attention at layer={wanted}; it has {join_names(layers)}. "
+        f"In {ADVANCED}, layer auto reads another layer of this model."
+    )
+
+
+def kind_of(model: Any) -> str:
+    """What the host takes the model for, such as SDXL or Flux."""
+    return type(model.model.model_config).__name__
+
+
+def no_layers_error(model: Any) -> str:
+    """Why a model shows no self-attention of a UNet, and what helps."""
+    kind, found = kind_of(model), model.get_model_object("diffusion_model")
+    if hasattr(found, "input_blocks"):
+        return f"{kind} has no self-attention in its UNet. Use SD1.x, SD2.x or SDXL."
+    if is_unet_kind(model) or holds_unet(found):
+        return (
+            f"the UNet of {kind} is hidden in a {type(found).__name__}, and so its attention cannot be read. "
+            "Load the model without it."
+        )
+    return (
+        f"{kind} has no UNet but a {type(found).__name__}, and this node reads a UNet's attention: use SD1.x, SD2.x or "
+        "SDXL. For diffusion transformers, SkipLayerGuidanceDiT does something similar."
+    )
+
+
+def is_unet_kind(model: Any) -> bool:
+    """Whether the host's models of this kind are UNets: these alone are told apart by their number of channels."""
+    return "model_channels" in type(model.model.model_config).unet_config
+
+
+def holds_unet(found: Any) -> bool:
+    """Whether a UNet is among the modules of what stands in its place."""
+    modules = found.modules() if hasattr(found, "modules") else ()
+    return any(hasattr(module, "input_blocks") for module in modules)
 
 
 def join_names(names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import pkgutil
 import uuid
 
 import comfy.samplers
+import comfy.supported_models
 import pytest
 import reliance
 import torch
@@ -104,6 +105,7 @@ KEYS = {
     "default": (PROMPT, "takes what the other prompts leave", "some"),
     "diffusion_model": (MODEL, "the UNet", "2024"),
     "model_sampling": (MODEL, "the schedule", "2024"),
+    "model_channels": ("unet_config", "which kinds of model are UNets, in a refusal", "2024"),
     "samples": ("LATENT", "what the preview is wired to", "some"),
 }
 
@@ -145,6 +147,7 @@ def dicts(model):
         OPTIONS: options["transformer_options"],
         "patches_replace": options["transformer_options"]["patches_replace"],
         PROMPT: seen[POST_CFG]["cond"][0],
+        "unet_config": comfy.supported_models.SDXL.unet_config,
         MODEL: {key: model.get_model_object(key) for key in ("diffusion_model", "model_sampling")},
     }
 
