@@ -8,7 +8,6 @@ from typing import Any
 
 from .sag_core import SigmaWindow
 from .sampling import (
-    ADVANCED,
     MIDDLE,
     NAME,
     DelayedGuidance,
@@ -16,7 +15,6 @@ from .sampling import (
     SelfAttentionGuidance,
     Settings,
     find_layer,
-    layers_of,
 )
 
 RANGES = {
@@ -98,15 +96,12 @@ class SelfAttentionGuidanceCustom:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(
-        cls,
-        scale: float | None = None,
-        blur_sigma: float | None = None,
-        sigma_start: float | None = None,
-        sigma_end: float | None = None,
-    ) -> bool | str:
-        """Inputs named here lose the host's range check, so this does both; linked inputs arrive as None."""
-        given = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
+    def VALIDATE_INPUTS(cls, sigma_start: float | None = None, sigma_end: float | None = None) -> bool | str:
+        """Whether the window is one; a linked bound arrives as None.
+
+        Names no other input: the page marks each that is named here, and the host no longer checks its range.
+        """
+        given = {"sigma_start": sigma_start, "sigma_end": sigma_end}
         return range_error({name: value for name, value in given.items() if value is not None}, RANGES) or True
 
     def patch(
@@ -121,20 +116,13 @@ class SelfAttentionGuidanceCustom:
 
 
 def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) -> ModelPatcher:
-    """A clone of `model` with guidance; ValueError where the model has no such layer, and what to do then."""
+    """A clone of `model` with guidance; ValueError says where the model has no such layer, and what helps."""
     try:
         found = find_layer(model, layer)
     except ValueError as problem:
-        raise ValueError(f"{NAME}: {problem}. {advice(model)}") from None
+        raise ValueError(f"{NAME}: {problem}") from None
     patched = model.clone()
     if settings.scale != 0 and settings.blur_sigma != 0:
         key = f"sag_delayed_activation_{uuid.uuid4().hex}"  # several of these nodes on one MODEL must not meet
         DelayedGuidance(settings, SelfAttentionGuidance(settings, found, key), key).install(patched)
     return patched
-
-
-def advice(model: ModelPatcher) -> str:
-    """What helps where the layer that was asked for is not there."""
-    if layers_of(model):
-        return f"In {ADVANCED}, layer auto reads another layer of this model."
-    return "Use SD1.x, SD2.x or SDXL; for other models, Skip Layer Guidance does something similar."

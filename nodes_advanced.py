@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .nodes import LINKED_RANGES, RANGES, SelfAttentionGuidanceCustom, float_input, range_error, with_guidance
+from .nodes import LINKED_RANGES, SelfAttentionGuidanceCustom, float_input, range_error, with_guidance
 from .sag_core import FADES, SigmaWindow
 from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, ModelPatcher, Settings, layer_name_error
 
@@ -75,25 +75,7 @@ class SelfAttentionGuidanceAdvanced:
             },
         }  # fmt: skip
 
-    @classmethod
-    def VALIDATE_INPUTS(
-        cls,
-        scale: float | None = None,
-        blur_sigma: float | None = None,
-        sigma_start: float | None = None,
-        sigma_end: float | None = None,
-        threshold: float | None = None,
-        rescale: float | None = None,
-        layer: str | None = None,
-    ) -> bool | str:
-        """Inputs named here lose the host's own checks, so this does them; linked inputs arrive as None."""
-        given = {
-            "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
-            "threshold": threshold, "rescale": rescale,
-        }  # fmt: skip
-        known = {name: value for name, value in given.items() if value is not None}
-        wrong = range_error(known, RANGES | ADVANCED_RANGES)
-        return wrong or (layer is not None and layer_error(layer.strip())) or True
+    VALIDATE_INPUTS = SelfAttentionGuidanceCustom.VALIDATE_INPUTS
 
     def patch(
         self,

@@ -126,9 +126,10 @@ def log_row_sums(queries: torch.Tensor, keys: torch.Tensor, dim: int) -> torch.T
 def flash_attention_serves(device: torch.device, dtype: torch.dtype, dim: int) -> bool:
     """Whether torch has a flash kernel for such queries and keys that returns what `log_row_sums` says.
 
-    Torch promises nothing about these kernels, so they are tried once, on a small example.
+    Torch promises nothing about these kernels, so they are tried once, on a small example. Its sides differ and are
+    multiples of nothing, so that sums which are padded, or laid out in another order, are found out.
     """
-    probe = torch.linspace(-3, 3, 2 * 16 * dim).sin().view(2, 1, 1, 16, dim).to(device, dtype)
+    probe = torch.linspace(-3, 3, 2 * 2 * 3 * 19 * dim).sin().view(2, 2, 3, 19, dim).to(device, dtype)
     try:
         return torch.allclose(flash_column_sums(*probe), column_sums(*probe), rtol=0, atol=2e-5)
     except (AttributeError, RuntimeError, TypeError):

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 from .sag_core import UNBOUNDED_SIGMA, SigmaWindow
 
-MARGIN = 0.25  # of the log gap to the next step: samplers of second order evaluate at a half of it or at its end
+MARGIN = 0.25  # of the log gap to the step above: all that samplers evaluate inside a step lies above it (seeds_3: 1/3)
+DEEPEST_INNER = 2 / 3  # of the log gap to the next step: how far down seeds_3 evaluates inside a step
 LONE_GAP = math.log(2)  # log gap of a schedule of one step, which has no neighbour to measure
 SIGMA_TOLERANCE = 1e-6  # relative: two float32 sigmas nearer than this are the same
 GUIDANCE_INTERVAL = (5.42, 0.28)  # Kynkäänniemi et al., arXiv 2404.07724
@@ -46,17 +48,19 @@ def steps_inside(sigmas: list[float], window: SigmaWindow) -> list[int]:
 def window_around(sigmas: list[float], active: range) -> SigmaWindow:
     """The window that holds just the `active` steps; ValueError where there is none.
 
-    Each bound lies a quarter of the log gap outside the outermost active step. Above the first step of the schedule
-    stands no other, so the gap below it is taken. Below the last stands 0, an infinite gap away, so the bound is 0.
+    Each bound lies a quarter of the log gap above a step: the upper one above the first that acts, the lower one above
+    the first that no longer does. So what a sampler evaluates on its way to the next step goes with the step it left.
+    Above the first step of the schedule stands no other, so the gap below it is taken. Below the last stands 0, an
+    infinite gap away, so the bound is 0.
     """
     steps = steps_of(sigmas)
     first, last = steps[active[0]], steps[active[-1]]
     if active[0] > 0:
-        upper = first * (steps[active[0] - 1] / first) ** MARGIN
+        upper = between(first, steps[active[0] - 1], MARGIN)
     else:
         upper = first * math.exp(MARGIN * (math.log(first / steps[1]) if len(steps) > 1 else LONE_GAP))
     is_last = active[-1] == len(steps) - 1
-    lower = 0.0 if is_last else last * (steps[active[-1] + 1] / last) ** MARGIN
+    lower = 0.0 if is_last else between(steps[active[-1] + 1], last, MARGIN)
     below_unbounded = min(upper, math.nextafter(UNBOUNDED_SIGMA, 0))  # 1000 would let in the steps above, too
     for start in (upper, below_unbounded):
         if start >= lower and steps_inside(sigmas, SigmaWindow(start, lower)) == list(active):
@@ -68,6 +72,17 @@ def window_around(sigmas: list[float], active: range) -> SigmaWindow:
             "Begin at step 0, or at a sigma below 1000"
         )
     raise ValueError(f"no window holds {requested} alone: a neighbouring step has the same sigma")
+
+
+def between(sigma: float, other: float, share: float) -> float:
+    """The sigma that lies `share` of the log gap from `sigma` to `other`."""
+    return sigma * (other / sigma) ** share
+
+
+def with_inner_evaluations(sigmas: list[float]) -> list[float]:
+    """The schedule, and inside each step but the last the lowest sigma that any sampler evaluates there."""
+    inner = [between(step, below, DEEPEST_INNER) for step, below in pairwise(steps_of(sigmas))]
+    return sorted(sigmas + inner, reverse=True)
 
 
 def bounds_to_type(sigmas: list[float], window: SigmaWindow) -> tuple[str, str]:

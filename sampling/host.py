@@ -5,6 +5,7 @@
     0.3.28  an attention is told the shape of its activations (activations_shape)
     0.3.51  wrappers in model_options stay there during a run
     0.3.60  attention backends take transformer_options
+    0.40    a checkpoint may choose the backend of each attention (comfy_attention)
 
 What is missing is asked for by name, never by a version's number.
 """
@@ -16,11 +17,12 @@ import importlib.util
 import inspect
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from .host_types import AttentionOptions, ModelOptions, ModelPatcher, Prompt, TransformerOptions
+from .host_types import AttentionOptions, ModelOptions, ModelPatcher, Prompt, Transformer, TransformerOptions
 from .post_cfg import PostCfg
 
 RUN = "sag_delayed_activation run"  # the key of a run's dict
@@ -144,16 +146,35 @@ def token_grid(activations: Sequence[int] | None, latent: Sequence[int], tokens:
     return rows, columns
 
 
-def host_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, attention_options: AttentionOptions
-) -> torch.Tensor:
-    """The host's own attention backend, with the arguments that the host would have passed."""
-    from comfy.ldm.modules import attention as host
+@dataclass(frozen=True)
+class HostAttention:
+    """The host's own attention in a block, as a replace: with the arguments that the host would have passed."""
 
-    backend = host.optimized_attention  # looked up when called: packs may swap it
-    known = known_arguments(backend)
-    offered = {"attn_precision": attention_options.get("attn_precision"), "transformer_options": attention_options}
-    return backend(q, k, v, attention_options["n_heads"], **{name: offered[name] for name in offered if name in known})
+    chosen: tuple[Any, ...]  # by transformer: the backend that the checkpoint asks for there, before 0.40 None
+
+    @classmethod
+    def of(cls, transformers: list[Transformer]) -> HostAttention:
+        """That of these transformers of one block. A replace stands in their attention's place, and is told of none."""
+        attentions = (t.attn1 for t in transformers)
+        return cls(tuple(getattr(attention, "comfy_attention", None) for attention in attentions))
+
+    def __deepcopy__(self, _: dict[int, Any]) -> HostAttention:
+        """Clones of a MODEL share it: a copy would not hear of it when the checkpoint's weights are loaded anew."""
+        return self
+
+    def __call__(
+        self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, attention_options: AttentionOptions
+    ) -> torch.Tensor:
+        from comfy.ldm.modules import attention as host
+
+        backend = host.optimized_attention  # looked up when called: packs may swap it
+        known = known_arguments(backend)
+        offered = {"attn_precision": attention_options.get("attn_precision"), "transformer_options": attention_options}
+        passed = {name: offered[name] for name in offered if name in known}
+        chosen = self.chosen[attention_options.get("block_index", 0)]
+        if chosen is not None:
+            passed.update(preferred_attention=chosen)
+        return backend(q, k, v, attention_options["n_heads"], **passed)
 
 
 def known_arguments(backend: Callable[..., torch.Tensor]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from .host_types import ModelPatcher, Transformer, UNet, UNetModule
+from .settings import ADVANCED
 
 MIDDLE, AUTO = "middle", "auto"
 MIDDLE_LAYER = "m0.0"
@@ -53,10 +54,12 @@ def layers_of(model: ModelPatcher) -> dict[str, Layer]:
 
 def self_attentions(block: UNetModule) -> list[int]:
     """Numbers of the transformers in a block of the UNet whose first attention looks at the picture itself."""
-    if not block:
-        return []
-    transformers = next(filter(None, map(transformers_in, block.modules())), [])
-    return [number for number, transformer in enumerate(transformers) if looks_at_the_picture(transformer)]
+    return [number for number, t in enumerate(transformers_of(block)) if looks_at_the_picture(t)]
+
+
+def transformers_of(block: UNetModule) -> list[Transformer]:
+    """The transformers in a block of the UNet, in the order of their numbers."""
+    return next(filter(None, map(transformers_in, block.modules() if block else ())), [])
 
 
 def transformers_in(module: UNetModule) -> list[Transformer]:
@@ -68,8 +71,19 @@ def looks_at_the_picture(transformer: Transformer) -> bool:
     return not getattr(transformer, "disable_self_attn", False)
 
 
+def transformers_beside(model: ModelPatcher, layer: Layer) -> list[Transformer]:
+    """All transformers of the layer's block, its own among them."""
+    unet: UNet = model.get_model_object("diffusion_model")
+    stage, number = layer.block
+    blocks = getattr(unet, next(attribute for name, attribute in STAGES.values() if name == stage))
+    return transformers_of(blocks if stage == "middle" else blocks[number])
+
+
 def find_layer(model: ModelPatcher, wanted: str) -> Layer:
-    """The layer that `wanted` names: `middle`, `auto`, or one by name. ValueError lists the model's own."""
+    """The layer that `wanted` names: `middle`, `auto`, or one by name.
+
+    ValueError lists the model's own, or says why it has none, and what helps.
+    """
     layers = layers_of(model)
     name = wanted if "." in wanted else f"{wanted}.0"
     if wanted == MIDDLE or (wanted == AUTO and MIDDLE_LAYER in layers):
@@ -78,10 +92,44 @@ def find_layer(model: ModelPatcher, wanted: str) -> Layer:
         name = next((n for n in reversed(layers) if re.fullmatch(r"d\d+\.0", n)), "")
     if name in layers:
         return layers[name]
-    kind = type(model.model.model_config).__name__
     if not layers:
-        raise ValueError(f"{kind} has no self-attention in a UNet")
-    raise ValueError(f"{kind} has no self-attention at layer={wanted}; it has {join_names(layers)}")
+        raise ValueError(no_layers_error(model))
+    raise ValueError(
+        f"{kind_of(model)} has no self-attention at layer={wanted}; it has {join_names(layers)}. "
+        f"In {ADVANCED}, layer auto reads another layer of this model."
+    )
+
+
+def kind_of(model: ModelPatcher) -> str:
+    """What the host takes the model for, such as SDXL or Flux."""
+    return type(model.model.model_config).__name__
+
+
+def no_layers_error(model: ModelPatcher) -> str:
+    """Why a model shows no self-attention of a UNet, and what helps."""
+    kind, found = kind_of(model), model.get_model_object("diffusion_model")
+    if hasattr(found, "input_blocks"):
+        return f"{kind} has no self-attention in its UNet. Use SD1.x, SD2.x or SDXL."
+    if is_unet_kind(model) or holds_unet(found):
+        return (
+            f"the UNet of {kind} is hidden in a {type(found).__name__}, and so its attention cannot be read. "
+            "Load the model without it."
+        )
+    return (
+        f"{kind} has no UNet but a {type(found).__name__}, and this node reads a UNet's attention: use SD1.x, SD2.x or "
+        "SDXL. For diffusion transformers, SkipLayerGuidanceDiT does something similar."
+    )
+
+
+def is_unet_kind(model: ModelPatcher) -> bool:
+    """Whether the host's models of this kind are UNets: these alone are told apart by their number of channels."""
+    return "model_channels" in type(model.model.model_config).unet_config
+
+
+def holds_unet(found: UNet) -> bool:
+    """Whether a UNet is among the modules of what stands in its place."""
+    modules = found.modules() if hasattr(found, "modules") else ()
+    return any(hasattr(module, "input_blocks") for module in modules)
 
 
 def join_names(names: Iterable[str]) -> str:

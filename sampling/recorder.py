@@ -18,7 +18,7 @@ import torch
 
 from ..sag_core import attention_received
 from .cpu_copy import CpuCopy
-from .host import activations_shape, evaluation_scope, host_attention, prompt_id, prompt_ids, token_grid, wrappers_exist
+from .host import activations_shape, evaluation_scope, prompt_id, prompt_ids, token_grid, wrappers_exist
 from .host_types import AttentionOptions, AttentionReplace, Conds, TransformerOptions
 from .run import KEYS_UNDER_WAY
 from .run_log import warn_other_model
@@ -214,7 +214,7 @@ class AttentionRecorder:
 
     key: str
     transformer: int  # of the block: the host asks for all of them under the block's own key
-    previous: AttentionReplace | None
+    previous: AttentionReplace  # what was there before, or the host's own attention
 
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: AttentionOptions
@@ -224,7 +224,7 @@ class AttentionRecorder:
             evaluation = Evaluation.under_way(extra_options, sigma, self.key)
             if evaluation is not None:
                 evaluation.record(q, k, extra_options)
-        return (self.previous or host_attention)(q, k, v, extra_options)
+        return self.previous(q, k, v, extra_options)
 
     def cleanup(self) -> None:
         """By hosts from 0.17 on, after each run of a MODEL: one in which no hook of this node was called is told."""

@@ -13,9 +13,9 @@ import torch
 
 from ..sag_core import SMALLEST_SIDE, AttentionBlend, degrade, upsample_nearest
 from .branch import Branch, usual_cond_index
-from .host import prompt_id, renamed
+from .host import HostAttention, prompt_id, renamed
 from .host_types import Conds, ModelOptions, ModelPatcher, ModelSampling, TransformerOptions
-from .layers import Layer
+from .layers import Layer, transformers_beside
 from .post_cfg import PostCfg
 from .recorder import AttentionRecorder, DegradedPass, Evaluation, PromptAttention, PromptKey
 from .settings import ADVANCED, Settings
@@ -50,8 +50,10 @@ class SelfAttentionGuidance:
         # Under the block's own key another node's pass (PAG) can still replace the recorder for a moment;
         # under the transformer's key it could not, so that one is taken only where it is taken already.
         block, transformer = self.layer.block, self.layer.transformer
+        hosts_own = HostAttention.of(transformers_beside(model, self.layer))
         for address in [block] + [own for own in [(*block, transformer)] if own in present]:
-            model.set_model_attn1_replace(AttentionRecorder(self.key, transformer, present.get(address)), *address)
+            recorder = AttentionRecorder(self.key, transformer, present.get(address, hosts_own))
+            model.set_model_attn1_replace(recorder, *address)
 
     def wanted_cond_index(self, conds: list[Conds | None]) -> int | None:
         """Which of the prompts that are about to be evaluated will be read, where that is known."""

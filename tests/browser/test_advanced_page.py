@@ -34,7 +34,7 @@ def test_a_range_of_layers_is_refused_by_name_and_the_node_outlined(advanced):
     advanced.run()
     shown = advanced.page.get_by_role("dialog").inner_text()
     assert "layer must name one layer, lists and ranges are not read, got d2.2-9" in shown
-    assert advanced.outline(advanced.ids["sag"]) == "red"
+    assert advanced.outline(advanced.ids["sag"]) == "#f0f"
 
 
 def test_a_layer_that_the_model_lacks_is_answered_with_those_it_has(advanced):

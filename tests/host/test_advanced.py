@@ -291,8 +291,6 @@ BAD = [
     ({"layer": "d0,m0"}, "layer must name one layer, lists and ranges are not read, got d0,m0"),
     ({"layer": "x1"}, r"layer must be middle, auto or a layer such as d2\.3, m0 or u0\.4, got x1"),
     ({"sigma_start": 1.0, "sigma_end": 2.0}, r"sigma_start=1\.0, sigma_end=2\.0"),
-]
-BAD_CHOICES = [
     ({"branch": "both"}, "branch must be one of auto, negative, positive, got both"),
     ({"fade": "slow"}, "fade must be one of none, in, out, in and out, got slow"),
     ({"rescale_mode": "half"}, "rescale_mode must be one of full, partial, got half"),
@@ -300,19 +298,11 @@ BAD_CHOICES = [
 ]
 
 
-@pytest.mark.parametrize("values, message", BAD + BAD_CHOICES, ids=str)
+@pytest.mark.parametrize("values, message", BAD, ids=str)
 def test_bad_values_are_refused_by_name_and_value(model, values, message):
     with pytest.raises(ValueError, match=message):
         advanced(model, **values)
 
 
-@pytest.mark.parametrize("values, message", BAD, ids=str)
-def test_what_the_node_checks_itself_is_refused_before_the_prompt_runs(values, message):
-    import re
-
-    assert re.search(message, Node.VALIDATE_INPUTS(**values))
-
-
-def test_good_values_and_links_pass():
-    assert Node.VALIDATE_INPUTS() is True
-    assert Node.VALIDATE_INPUTS(threshold=0.0, rescale=1.0, layer=" d2.3 ", sigma_start=1000.0) is True
+def test_a_window_upside_down_is_refused_before_the_prompt_runs():
+    assert "sigma_start=1.0, sigma_end=2.0" in Node.VALIDATE_INPUTS(sigma_start=1.0, sigma_end=2.0)

@@ -9,6 +9,7 @@ import inspect
 import uuid
 
 import comfy.samplers
+import comfy.supported_models
 import pytest
 import reliance
 import torch
@@ -100,6 +101,7 @@ USED = {  # names of types are those of sampling/host_types.py
     'Prompt["uuid"]': ("which prompt a chunk is", "0.3.7"),
     'Prompt["model_conds"]': ("new for every run: carries the run's dict before 0.3.7", "2024"),
     'Prompt["default"]': ("takes what the other prompts leave", "some"),
+    "Attention.comfy_attention": ("which backend a checkpoint chose there, from 0.40 on", "some"),
 }
 
 

@@ -8,11 +8,11 @@ import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from tiny_unet import SHAPE, Calls, sample
 
-from sag_delayed_activation.sampling import branch, hooks, masks, recorder, self_attention
+from sag_delayed_activation.sampling import branch, hooks, host, masks, recorder, self_attention
 
 pytestmark = pytest.mark.host
 PLACES = {  # the pack's own work in a run, in the order in which it is done
-    "the recorder": (recorder, "host_attention"),
+    "the recorder": (host.HostAttention, "__call__"),
     "the weights of the prompts": (branch, "active_regions"),
     "the attention received": (recorder, "attention_received"),
     "the blur": (self_attention, "degrade"),
