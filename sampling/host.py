@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from .host_types import AttentionOptions, ModelOptions, ModelPatcher, Prompt, Transformer, TransformerOptions
+from .host_types import Attention, AttentionOptions, ModelOptions, ModelPatcher, Prompt, Transformer, TransformerOptions
 from .post_cfg import PostCfg
 
 RUN = "sag_delayed_activation run"  # the key of a run's dict
@@ -155,8 +155,7 @@ class HostAttention:
     @classmethod
     def of(cls, transformers: list[Transformer]) -> HostAttention:
         """That of these transformers of one block. A replace stands in their attention's place, and is told of none."""
-        attentions = (t.attn1 for t in transformers)
-        return cls(tuple(getattr(attention, "comfy_attention", None) for attention in attentions))
+        return cls(tuple(chosen_backend(transformer.attn1) for transformer in transformers))
 
     def __deepcopy__(self, _: dict[int, Any]) -> HostAttention:
         """Clones of a MODEL share it: a copy would not hear of it when the checkpoint's weights are loaded anew."""
@@ -175,6 +174,11 @@ class HostAttention:
         if chosen is not None:
             passed.update(preferred_attention=chosen)
         return backend(q, k, v, attention_options["n_heads"], **passed)
+
+
+def chosen_backend(attention: Attention) -> Any:
+    """The backend that the checkpoint asks for in this attention; None where it asks for none."""
+    return getattr(attention, "comfy_attention", None)
 
 
 def known_arguments(backend: Callable[..., torch.Tensor]) -> tuple[str, ...]:

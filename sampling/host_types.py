@@ -18,6 +18,7 @@ PlacedPrompt = Any  # where, and how strongly, a prompt counts
 UNet = Any  # the network in a BaseModel
 UNetModule = Any  # a block of it, or a module in one
 Transformer = Any  # one of the transformers in a module: self-attention, then cross-attention
+Attention = Any  # one self-attention in a transformer
 AttentionReplace = Any  # computes one self-attention in the host's place
 
 Latent = dict[str, Any]  # a LATENT
@@ -25,5 +26,6 @@ ModelOptions = dict[str, Any]  # of a MODEL; every run has its own copy since 0.
 TransformerOptions = dict[str, Any]  # the part of the model options that reaches the UNet
 AttentionOptions = dict[str, Any]  # the transformer options, with what one attention is told
 PostCfgArgs = dict[str, Any]  # what a post-CFG function is given
+UNetConfig = dict[str, Any]  # what a kind of model is known by
 Prompt = dict[str, Any]  # as the host prepared it for sampling
 Conds = list[Prompt]  # the prompts of one side of CFG

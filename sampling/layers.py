@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
-from .host_types import ModelPatcher, Transformer, UNet, UNetModule
+from .host_types import ModelPatcher, Transformer, UNet, UNetConfig, UNetModule
 from .settings import ADVANCED
 
 MIDDLE, AUTO = "middle", "auto"
@@ -108,7 +108,7 @@ def kind_of(model: ModelPatcher) -> str:
 def no_layers_error(model: ModelPatcher) -> str:
     """Why a model shows no self-attention of a UNet, and what helps."""
     kind, found = kind_of(model), model.get_model_object("diffusion_model")
-    if hasattr(found, "input_blocks"):
+    if is_unet(found):
         return f"{kind} has no self-attention in its UNet. Use SD1.x, SD2.x or SDXL."
     if is_unet_kind(model) or holds_unet(found):
         return (
@@ -123,13 +123,18 @@ def no_layers_error(model: ModelPatcher) -> str:
 
 def is_unet_kind(model: ModelPatcher) -> bool:
     """Whether the host's models of this kind are UNets: these alone are told apart by their number of channels."""
-    return "model_channels" in type(model.model.model_config).unet_config
+    config: UNetConfig = type(model.model.model_config).unet_config
+    return "model_channels" in config
 
 
-def holds_unet(found: UNet) -> bool:
+def holds_unet(found: UNetModule) -> bool:
     """Whether a UNet is among the modules of what stands in its place."""
     modules = found.modules() if hasattr(found, "modules") else ()
-    return any(hasattr(module, "input_blocks") for module in modules)
+    return any(map(is_unet, modules))
+
+
+def is_unet(module: UNet) -> bool:
+    return hasattr(module, "input_blocks")
 
 
 def join_names(names: Iterable[str]) -> str:

@@ -86,11 +86,12 @@ def test_a_stopwatch_runs_once_in_each_hook_and_leaves_the_host_as_it_was():
             found[name] = own_stretches(work, name)
     assert host == (comfy.samplers.calc_cond_batch, comfy.ldm.modules.attention.optimized_attention)
     layers = cases.TINY["transformer_depth_middle"]
-    around_and_after = 2 + 1  # before and after the prompts' evaluation, and after CFG
-    none = around_and_after + 2 * layers  # before and after the host's attention
-    # The second look adds its own wrapper's two stretches and its layers', and parts the post-CFG function in two.
+    unet_call = 2 + 2 * layers  # before and after it, and before and after the host's attention in each layer
+    # Before and after the prompts' evaluation, after CFG, and before and after the run, once in all steps.
+    none = 2 + unet_call + 1 + 2 / CASE.steps
+    # The second look adds its own evaluation's two stretches and its UNet call, and parts the post-CFG function in two.
     assert {name: len(of) / CASE.steps for name, of in found.items()} == {
-        "unpatched": 0, "none": none, "all": none + 2 + 2 * layers + 1
+        "unpatched": 0, "none": none, "all": none + 2 + unet_call + 1
     }  # fmt: skip
     assert all(seconds > 0 for of in found.values() for seconds in of)
 

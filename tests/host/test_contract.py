@@ -101,6 +101,7 @@ USED = {  # names of types are those of sampling/host_types.py
     'Prompt["uuid"]': ("which prompt a chunk is", "0.3.7"),
     'Prompt["model_conds"]': ("new for every run: carries the run's dict before 0.3.7", "2024"),
     'Prompt["default"]': ("takes what the other prompts leave", "some"),
+    'UNetConfig["model_channels"]': ("which kinds of model are UNets, in a refusal", "2024"),
     "Attention.comfy_attention": ("which backend a checkpoint chose there, from 0.40 on", "some"),
 }
 
@@ -161,6 +162,8 @@ def live(model):
         "UNet": unet,
         "UNetModule": unet.middle_block[1],
         "Transformer": unet.middle_block[1].transformer_blocks[0],
+        "Attention": unet.middle_block[1].transformer_blocks[0].attn1,
+        "UNetConfig": comfy.supported_models.SDXL.unet_config,
         "Latent": nodes.EmptyLatentImage().generate(64, 64)[0],
         "ModelOptions": options,
         "TransformerOptions": options["transformer_options"],
