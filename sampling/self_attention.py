@@ -77,6 +77,8 @@ class SelfAttentionGuidance:
             raise GuidanceSkipped("the prompts were evaluated in a way that is hidden from this node")
         if not evaluation.covers(post.x):
             raise GuidanceSkipped("the host evaluated the latent in parts (context windows)")
+        if is_deep_cache(post.model_options.get("model_function_wrapper")):
+            raise GuidanceSkipped("DeepCache would answer with features of another call")
         if not evaluation.calls:
             raise GuidanceSkipped(self.why_nothing_was_recorded(post.transformer_options))
         return evaluation
@@ -126,6 +128,8 @@ class SelfAttentionGuidance:
         # At the prompt's own cond_index, so that patches which go by it (IPAdapter) treat it as what it is.
         conds = [None] * cond_index + [own]
         predictions = comfy.samplers.calc_cond_batch(model, conds, post.x + added, post.sigma, options)
+        if not degraded_pass.unet_calls:
+            raise GuidanceSkipped("a cache answered in the UNet's place")
         return predictions[cond_index], degraded_pass.unet_calls
 
     def why_nothing_was_recorded(self, transformer_options: dict[str, Any]) -> str:
@@ -139,4 +143,14 @@ class SelfAttentionGuidance:
                     f"{by} replaced the {stage} block's attention (layer {self.layer.name}); "
                     f"another layer of {ADVANCED} may do"
                 )
-        return "the UNet did not run (a cache skipped it)"
+        return "the UNet did not run: a cache skipped it, or an engine ran in its place"
+
+
+def is_deep_cache(wrapper: Any) -> bool:
+    """Whether what wraps the UNet's calls is DeepCache's, which goes by the name of its node in several packs.
+
+    Every few calls it computes all of the UNet. The calls between get the deep features of that one, whichever prompts
+    it had: an error where these were two, a wrong answer where it was one.
+    """
+    name = getattr(wrapper, "__qualname__", type(wrapper).__qualname__)
+    return "deepcache" in name.replace("_", "").lower()

@@ -88,6 +88,7 @@ KEYS = {
     "uncond_denoised": (POST_CFG, "the negative's prediction", "2024"),
     "model": (POST_CFG, "evaluates the degraded latent", "2024"),
     "model_options": (POST_CFG, "what lives as long as the run, since 0.3.7", "2024"),
+    "model_function_wrapper": ("model_options", "DeepCache, by its name", "some"),
     "transformer_options": ("model_options", "carries the evaluation to the recorder", "2024"),
     "patches_replace": (OPTIONS, "what stands on the layer already", "2024"),
     "attn1": ("patches_replace", "what stands on the layer already", "2024"),
