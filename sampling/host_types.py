@@ -13,6 +13,7 @@ BaseModel = Any  # the model in a MODEL, which samples
 ModelSampling = Any  # a model's noise levels, and how noise is added at one of them
 LatentFormat = Any  # what a model's latents mean
 KSampler = Any  # one sampling run of the plain sampler, with its schedule
+UNetWrapper = Any  # what another pack puts around the UNet's calls
 WrapperExecutor = Any  # what a wrapper calls to go on
 PlacedPrompt = Any  # where, and how strongly, a prompt counts
 UNet = Any  # the network in a BaseModel

@@ -47,8 +47,10 @@ class PromptAttention(NamedTuple):
         """Attention received by each token of this prompt: [batch, 1, rows, columns], float32."""
         rows, columns = self.grid
         shape = tuple(self.q.shape)
-        if not rows * columns == self.q.shape[1] == self.k.shape[1]:
+        if self.q.shape[1] != rows * columns:
             raise GuidanceSkipped(f"attention of shape {shape} does not fit a {rows}x{columns} map")
+        if (keys := self.k.shape[1]) != rows * columns:
+            raise GuidanceSkipped(f"another node changed the keys: {keys} do not fit a {rows}x{columns} map")
         if shape[0] != self.prompts * batch:
             pictures = f"{self.prompts} x {batch} pictures"
             raise GuidanceSkipped(

@@ -6,6 +6,7 @@ mask and what that cost. Another kind of guidance is another class with the same
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import torch
 from ..sag_core import SMALLEST_SIDE, AttentionBlend, degrade, upsample_nearest
 from .branch import Branch, usual_cond_index
 from .host import HostAttention, prompt_id, renamed
-from .host_types import Conds, ModelOptions, ModelPatcher, ModelSampling, TransformerOptions
+from .host_types import Conds, ModelOptions, ModelPatcher, ModelSampling, TransformerOptions, UNetWrapper
 from .layers import Layer, transformers_beside
 from .post_cfg import PostCfg
 from .recorder import AttentionRecorder, DegradedPass, Evaluation, PromptAttention, PromptKey
@@ -81,6 +82,8 @@ class SelfAttentionGuidance:
             raise GuidanceSkipped("the prompts were evaluated in a way that is hidden from this node")
         if not evaluation.covers(post.x):
             raise GuidanceSkipped("the host evaluated the latent in parts (context windows)")
+        if is_deep_cache(post.model_options.get("model_function_wrapper")):
+            raise GuidanceSkipped("DeepCache would answer with features of another call")
         if not evaluation.calls:
             raise GuidanceSkipped(self.why_nothing_was_recorded(post.transformer_options))
         return evaluation
@@ -131,6 +134,8 @@ class SelfAttentionGuidance:
         # At the prompt's own cond_index, so that patches which go by it (IPAdapter) treat it as what it is.
         conds = [None] * cond_index + [own]
         predictions = comfy.samplers.calc_cond_batch(model, conds, post.x + added, post.sigma, options)
+        if not degraded_pass.unet_calls:
+            raise GuidanceSkipped("a cache answered in the UNet's place")
         return predictions[cond_index], degraded_pass.unet_calls
 
     def why_nothing_was_recorded(self, transformer_options: TransformerOptions) -> str:
@@ -144,7 +149,17 @@ class SelfAttentionGuidance:
                     f"{by} replaced the {stage} block's attention (layer {self.layer.name}); "
                     f"another layer of {ADVANCED} may do"
                 )
-        return "the UNet did not run (a cache skipped it)"
+        return "the UNet did not run: a cache skipped it, or an engine ran in its place"
+
+
+def is_deep_cache(wrapper: UNetWrapper | None) -> bool:
+    """Whether what wraps the UNet's calls is DeepCache's, which goes by the name of its node in several packs.
+
+    Every few calls it computes all of the UNet. The calls between get the deep features of that one, whichever prompts
+    it had: an error where these were two, a wrong answer where it was one.
+    """
+    name = getattr(wrapper, "__qualname__", type(wrapper).__qualname__)
+    return re.search("deep_?cache", name, re.IGNORECASE) is not None
 
 
 def is_pure_noise(sigma: float, model_sampling: ModelSampling) -> bool:

@@ -78,6 +78,7 @@ USED = {  # names of types are those of sampling/host_types.py
     "Transformer.disable_self_attn": ("looks at the prompt alone", "2024"),
     "AttentionReplace.cleanup": ("called after a run, by newer hosts", "some"),
     'Latent["samples"]': ("what the preview is wired to", "2024"),
+    'ModelOptions["model_function_wrapper"]': ("DeepCache, by its name", "some"),
     'ModelOptions["transformer_options"]["patches_replace"]["attn1"]': ("what stands on the layer already", "2024"),
     'TransformerOptions["patches_replace"]["attn1"]': ("who took the recorder's place", "2024"),
     'TransformerOptions["sample_sigmas"]': ("the schedule, for the fade and the preview", "0.3.11"),

@@ -9,12 +9,16 @@ import torch
 from hosts import has_pre_cfg, since_0_3_7
 from neighbours import (
     OTHER_IMAGE,
+    answered_from_memory,
+    deep_cache,
     dynamic_thresholding,
+    engine,
     fixed_batch,
     hooked,
     hypertile_to_the_middle,
     ip_adapter,
     nag,
+    reference_only,
     rescale_cfg,
     skimmed_cfg,
     sliding,
@@ -39,8 +43,11 @@ ACTING = {
 }
 LEFT_ALONE = {
     "Tiled Diffusion": (tiled_diffusion, "the UNet did not run all of the negative prompt"),
-    "HyperTile to the middle": (hypertile_to_the_middle, "does not fit a"),
-    "ToMe in the middle": (token_merging_in_the_middle, "does not fit a"),
+    "HyperTile to the middle": (hypertile_to_the_middle, "does not fit a 12x20 map"),
+    "ToMe in the middle": (token_merging_in_the_middle, "another node changed the keys: 120 do not fit a 12x20 map"),
+    "ReferenceOnly": (reference_only, "another node changed the keys: 480 do not fit a 12x20 map"),
+    "an engine": (engine, "the UNet did not run: a cache skipped it, or an engine ran in its place"),
+    "DeepCache": (deep_cache, "DeepCache would answer with features of another call"),
 }
 MARKS = {"Skimmed CFG": has_pre_cfg}
 orders = pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
@@ -77,6 +84,13 @@ def test_what_hides_the_tokens_from_it_is_left_alone_and_said(sag, model, caplog
         latent = sample(beside(pack, sag, model, first))
     assert torch.equal(latent, sample(pack(model))) and [1] not in calls
     assert "skipped 4 in the window: 4 because" in caplog.text and why in caplog.text
+
+
+@orders
+def test_an_answer_that_the_unet_did_not_give_is_not_taken_for_guidance(sag, model, caplog, first):
+    latent = sample(beside(answered_from_memory, sag, model, first))
+    assert torch.equal(latent, sample(answered_from_memory(model)))
+    assert "skipped 4 in the window: 4 because a cache answered in the UNet's place" in caplog.text
 
 
 NOT_OF_THE_NEGATIVE = ["NAG", "Dynamic Thresholding", "RescaleCFG"]
