@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..sag_core import fade_weight, rescale_guidance, zero_nonfinite
+from ..sag_core import fade_span, fade_weight, rescale_guidance, zero_nonfinite
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
 from .host import RUN, add_wrappers, begin_run
@@ -124,22 +124,25 @@ class DelayedGuidance:
 
     def fade_at(self, sigma: float, run: Run, post: PostCfg) -> float:
         """What the fade leaves of the scale, above 0 to 1."""
-        fade, window = self.settings.fade, self.settings.window
-        if fade == "none":
+        if self.settings.fade == "none":
             return 1.0
-        schedule = run.masks.schedule()
-        if schedule is None:
-            model_sampling = post.model.model_sampling
-            sampled = [float(model_sampling.sigma_max), float(model_sampling.sigma_min)]
-            run.log.remark = "ComfyUI before 0.3.11 does not tell the schedule, so the fade spans the model's sigmas"
-        else:
-            sampled = [s for s in schedule if s > 0]
-            if len({s for s in sampled if s in window}) == 1:
-                return 1.0
-        weight = fade_weight(fade, sigma, window, max(sampled), min(sampled))
+        if run.fade_span is None:
+            run.fade_span = self.fade_span(run, post)
+        weight = fade_weight(self.settings.fade, sigma, *run.fade_span)
         if weight < SMALLEST_FADE:
             raise GuidanceSkipped("the fade is 0 there")
         return weight
+
+    def fade_span(self, run: Run, post: PostCfg) -> tuple[float, float]:
+        """Highest and lowest sigma of the fade in this run. Asked once a run: the model's sigmas lie on the GPU."""
+        sampling = post.model.model_sampling
+        largest, smallest = float(sampling.sigma_max), float(sampling.sigma_min)
+        schedule = run.masks.schedule()
+        if schedule is None:
+            schedule = [largest, smallest, 0.0]
+            run.log.remark = "ComfyUI before 0.3.11 tells no schedule, so an open fade spans the model's sigmas"
+        steps = [s for s in schedule[:-1] if s > 0]
+        return fade_span(self.settings.window, (largest, smallest), steps or [largest, smallest])
 
     def difference(self, run: Run, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> torch.Tensor:
         """What scale multiplies [B, C, h, w]: computed or, with `every` above 1, of an evaluation before."""

@@ -52,6 +52,7 @@ class Run:
         masks.logs.append(self.log)
         self.cached: CachedGuidance | None = None
         self.uses = 0  # of what is cached
+        self.fade_span: tuple[float, float] | None = None  # highest and lowest sigma of the fade, once it is asked for
         self.put_aside = weakref.finalize(self, LINES_PUT_ASIDE.append, (self.log, masks))
         self.put_aside.atexit = False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_patcher
@@ -67,6 +69,23 @@ def sample(
     )
     if not wrappers_exist():
         write_lines_put_aside()  # as the next run would: such a host tells nobody that a run ends
+    return latent
+
+
+def stage(model, latent, first, last, steps=10, cfg=7.0, sampler="euler", scheduler="normal", seed=3):
+    """The latent after steps `first` to `last`, as KSampler (Advanced) gives it: the first stage alone adds noise."""
+    start = noise(tuple(latent.shape), seed) if first == 0 else torch.zeros_like(latent)
+    return comfy.sample.sample(
+        model, start, steps, cfg, sampler, scheduler, POSITIVE, NEGATIVE, latent, start_step=first, last_step=last,
+        disable_pbar=True, seed=seed,
+    )  # fmt: skip
+
+
+def in_stages(model, cuts, shape=SHAPE, **more) -> torch.Tensor:
+    """The latent of one sampling that is cut into runs at the steps `cuts`."""
+    latent = torch.zeros(shape)
+    for first, last in itertools.pairwise(cuts):
+        latent = stage(model, latent, first, last, **more)
     return latent
 
 
