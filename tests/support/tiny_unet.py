@@ -117,6 +117,19 @@ def first_guidance(model, patch, run) -> torch.Tensor:
     return guidances(model, patch, run)[0][0]
 
 
+def failing(model, at: int, error: BaseException):
+    """A clone of `model` whose UNet raises `error` in that call of it, counted from 1."""
+    broken, calls = model.clone(), itertools.count(1)
+
+    def fail(apply_model, options):
+        if next(calls) == at:
+            raise error
+        return apply_model(options["input"], options["timestep"], **options["c"])
+
+    broken.set_model_unet_function_wrapper(fail)
+    return broken
+
+
 class Calls(list):
     """The `cond_or_uncond` of every UNet call made while it is in use."""
 
