@@ -1,7 +1,6 @@
 """Runs that are parts of one sampling: a schedule cut in two by KSampler (Advanced), or into single steps."""
 
 import logging
-from types import SimpleNamespace
 
 import folder_paths
 import pytest
@@ -11,9 +10,7 @@ from tiny_unet import distance, failing, in_stages, sample, stage
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
 from sag_delayed_activation.nodes_preview import SAGMaskPreview
-from sag_delayed_activation.sampling.host import RUN
-from sag_delayed_activation.sampling.masks import RunEnds, fingerprint
-from sag_delayed_activation.sampling.run import note_ends
+from sag_delayed_activation.sampling.masks import MASK_STORE, fingerprint
 
 pytestmark = pytest.mark.host
 STEPS = 10  # on the normal schedule: sigma 14.61, 6.617, 3.753, 2.296, 1.454, 0.926, 0.5685, 0.3039, 0.1072, 0.02917
@@ -104,36 +101,23 @@ def test_of_two_nodes_the_one_that_never_acts_is_warned_of_however_often_the_oth
 # what a run was given
 
 
-class Executor:
-    """What the host hands to a wrapper around a run; its guider's options are its own."""
-
-    def __init__(self, run):
-        self.run, self.class_obj = run, SimpleNamespace(model_options={})
-
-    def __call__(self, *given):
-        self.seen = dict(self.class_obj.model_options[RUN])
-        return self.run(*given)
-
-
-def test_what_a_run_is_given_and_gives_is_noted_once_and_handed_on_as_it_is():
-    latent, result = torch.zeros(SMALL), torch.ones(SMALL)
-    outer = Executor(lambda *given: note_ends(inner, *given))
-    inner = Executor(lambda *given: given)
-    inner.class_obj = outer.class_obj
-    given = ("noise", latent, "sampler", torch.tensor([2.0, 1.0]), "mask")
-    inner.run = lambda *handed: result if all(a is b for a, b in zip(handed, given, strict=True)) else None
-    assert note_ends(outer, *given) is result
-    [ends] = outer.seen.values()
-    assert ends == RunEnds([2.0, 1.0], fingerprint(latent), fingerprint(result))
-    assert inner.seen == outer.seen and outer.class_obj.model_options == {RUN: {}}
+@since_0_3_7
+def test_what_a_run_is_given_and_gives_is_noted(sag, model):
+    patched = sag(sag(model))
+    given = stage(patched, torch.zeros(SMALL), 0, 5)
+    latent = stage(patched, given, 5, 10)
+    [run] = patched.model_options[MASK_STORE].runs[SMALL]
+    assert len(run.ends.schedule) == 6 and run.ends.schedule[-1] == 0
+    assert (run.ends.given, run.ends.result) == (fingerprint(given), fingerprint(latent))
 
 
-def test_after_an_error_what_a_run_was_given_is_gone_and_no_result_is_noted():
-    executor = Executor(lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        note_ends(executor, "noise", torch.zeros(SMALL), "sampler", torch.tensor([2.0, 1.0]))
-    [ends] = executor.seen.values()
-    assert ends.result is None and executor.class_obj.model_options == {RUN: {}}
+@since_0_3_7
+def test_a_run_that_failed_is_known_to_have_given_nothing(sag, model):
+    patched = sag(model)
+    with pytest.raises(RuntimeError):
+        sample(failing(patched, 5, RuntimeError("broken")), shape=SMALL)
+    [run] = patched.model_options[MASK_STORE].runs[SMALL]
+    assert run.ends.schedule[-1] == 0 and run.ends.result is None
 
 
 # the preview
