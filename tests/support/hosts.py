@@ -22,7 +22,7 @@ def only(where: bool, reason: str) -> pytest.MarkDecorator:
 TELLS_PROMPTS_APART = importlib.util.find_spec("comfy.patcher_extension") is not None
 since_0_3_7 = only(
     TELLS_PROMPTS_APART,
-    "needs ComfyUI 0.3.7: prompts told apart, wrappers, options copied for a run, the schedule and the latents of a run",
+    "needs ComfyUI 0.3.7: prompts told apart, wrappers, options copied for a run, a run's schedule and latents",
 )
 before_0_3_7 = only(not TELLS_PROMPTS_APART, "needs ComfyUI before 0.3.7")
 
