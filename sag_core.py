@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -217,24 +217,35 @@ FADES: dict[str, Callable[[float], float]] = {
 }
 
 
-def fade_weight(fade: str, sigma: float, window: SigmaWindow, largest: float, smallest: float) -> float:
-    """What `fade` leaves of the scale at `sigma`, 0 to 1, in a run whose sigmas go from `largest` to `smallest`.
+def fade_span(
+    window: SigmaWindow, model_sigmas: tuple[float, float], steps: Sequence[float]
+) -> tuple[float, float]:
+    """Highest and lowest sigma of a fade, in a run whose steps begin at the sigmas `steps`, above 0.
 
-    t = (ln high - ln sigma) / (ln high - ln low) goes from 0 to 1 over the part of the window that the run crosses.
-    Where that part has no length there is nothing to fade, and the weight is 1. ValueError for an unknown fade, and
-    where a sigma is not above 0.
+    The fade ends at a bound of the window that lies inside the model's own sigmas, given as largest and smallest. So
+    with two such bounds it is the same however a schedule is cut into runs. In place of a bound outside, which leaves
+    the window open there, it ends at the run's own extreme.
+    """
+    largest, smallest = model_sigmas
+    open_above = window.start > largest or window.start >= UNBOUNDED_SIGMA
+    open_below = window.end < smallest or window.end == 0
+    return max(steps) if open_above else window.start, min(steps) if open_below else window.end
+
+
+def fade_weight(fade: str, sigma: float, high: float, low: float) -> float:
+    """What `fade` leaves of the scale at `sigma`, 0 to 1, where it goes from the sigma `high` to `low`.
+
+    t = (ln high - ln sigma) / (ln high - ln low), which is 0 above `high` and 1 below `low`. Where they are the same
+    there is nothing to fade, and the weight is 1. ValueError for an unknown fade, and where `low` is not above 0.
     """
     if fade not in FADES:
         raise ValueError(f"fade_weight: fade must be one of {', '.join(FADES)}, got {fade}")
-    if not min(sigma, largest, smallest) > 0:
-        given = f"sigma={sigma}, largest={largest}, smallest={smallest}"
-        raise ValueError(f"fade_weight: sigmas must be above 0, got {given}")
-    high = largest if window.start >= UNBOUNDED_SIGMA else min(largest, window.start)
-    low = max(smallest, window.end)
+    if not low > 0:
+        raise ValueError(f"fade_weight: low must be above 0, got {low}")
     if high <= low:
         return 1.0
-    t = (math.log(high) - math.log(sigma)) / (math.log(high) - math.log(low))
-    return FADES[fade](min(1.0, max(0.0, t)))
+    clamped = min(high, max(low, sigma))
+    return FADES[fade](math.log(high / clamped) / math.log(high / low))
 
 
 def rescale_guidance(guidance: torch.Tensor, base: torch.Tensor, cond: torch.Tensor, amount: float) -> torch.Tensor:

@@ -16,13 +16,13 @@ path, and where that holds a dot, only a room that is already open can be looked
 from .hooks import DelayedGuidance
 from .host_types import Latent, LatentFormat, ModelPatcher, ModelSampling
 from .layers import MIDDLE, find_layer, layer_name_error
-from .masks import MASK_STORE, RunMasks, StepMask
+from .masks import MASK_STORE, Sampling, StepMask
 from .schedule import percent_to_sigma, preset_bounds, schedule_of
 from .self_attention import SelfAttentionGuidance
 from .settings import AUTO, BRANCHES, FULL, NAME, RESCALE_MODES, Settings
 
 __all__ = [
     "AUTO", "BRANCHES", "FULL", "MASK_STORE", "MIDDLE", "NAME", "RESCALE_MODES", "DelayedGuidance",
-    "Latent", "LatentFormat", "ModelPatcher", "ModelSampling", "RunMasks", "SelfAttentionGuidance", "Settings",
+    "Latent", "LatentFormat", "ModelPatcher", "ModelSampling", "Sampling", "SelfAttentionGuidance", "Settings",
     "StepMask", "find_layer", "layer_name_error", "percent_to_sigma", "preset_bounds", "schedule_of",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ..sag_core import fade_weight, rescale_guidance, zero_nonfinite
+from ..sag_core import fade_span, fade_weight, rescale_guidance, zero_nonfinite
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
 from .host import RUN, add_wrappers, begin_run
@@ -23,7 +23,7 @@ from .host_types import BaseModel, Conds, ModelOptions, ModelPatcher, PostCfgArg
 from .masks import MASK_STORE, MaskStore, PackedMask
 from .post_cfg import PostCfg
 from .recorder import Evaluation
-from .run import KEYS_UNDER_WAY, CachedGuidance, Run, end_runs
+from .run import KEYS_UNDER_WAY, CachedGuidance, Run, end_runs, note_given, note_result
 from .run_log import warn_no_post_cfg
 from .self_attention import SelfAttentionGuidance
 from .settings import FULL, Settings
@@ -52,12 +52,23 @@ class DelayedGuidance:
         options[MASK_STORE] = MaskStore()
         options.setdefault(RUN, {})  # it stays empty in a MODEL, since every run copies it
 
-    def around_run(self, executor: WrapperExecutor, *args: Any, **options: Any) -> Any:
-        """Write the nodes' lines when the run ends, whatever ends it."""
+    def around_run(
+        self,
+        executor: WrapperExecutor,
+        noise: torch.Tensor,
+        latent_image: torch.Tensor,
+        sampler: Any,
+        sigmas: torch.Tensor,
+        *args: Any,
+        **options: Any,
+    ) -> torch.Tensor:
+        """Note what the run is given and gives, and write the nodes' lines when it ends, whatever ends it."""
         scope = begin_run(executor.class_obj.model_options)  # class_obj is the guider, whose options are the run's own
+        note_given(scope, sigmas, latent_image)
         KEYS_UNDER_WAY.add(self.key)
         try:
-            output = executor(*args, **options)
+            output: torch.Tensor = executor(noise, latent_image, sampler, sigmas, *args, **options)
+            note_result(scope, output)
             if not Run.began(scope, self.key):
                 warn_no_post_cfg()
             return output
@@ -124,22 +135,24 @@ class DelayedGuidance:
 
     def fade_at(self, sigma: float, run: Run, post: PostCfg) -> float:
         """What the fade leaves of the scale, above 0 to 1."""
-        fade, window = self.settings.fade, self.settings.window
-        if fade == "none":
+        if self.settings.fade == "none":
             return 1.0
-        schedule = run.masks.schedule()
-        if schedule is None:
-            model_sampling = post.model.model_sampling
-            sampled = [float(model_sampling.sigma_max), float(model_sampling.sigma_min)]
-            run.log.remark = "ComfyUI before 0.3.11 does not tell the schedule, so the fade spans the model's sigmas"
-        else:
-            sampled = [s for s in schedule if s > 0]
-            if len({s for s in sampled if s in window}) == 1:
-                return 1.0
-        weight = fade_weight(fade, sigma, window, max(sampled), min(sampled))
+        if run.fade_span is None:
+            run.fade_span = self.fade_span(run, post)
+        weight = fade_weight(self.settings.fade, sigma, *run.fade_span)
         if weight < SMALLEST_FADE:
             raise GuidanceSkipped("the fade is 0 there")
         return weight
+
+    def fade_span(self, run: Run, post: PostCfg) -> tuple[float, float]:
+        """Highest and lowest sigma of the fade in this run. Asked once a run: the model's sigmas lie on the GPU."""
+        model_sampling = post.model.model_sampling
+        largest, smallest = float(model_sampling.sigma_max), float(model_sampling.sigma_min)
+        steps = [s for s in run.masks.schedule[:-1] if s > 0]
+        if not steps:
+            steps = [largest, smallest]
+            run.log.remark = "the host does not tell the schedule, so an open fade spans the model's sigmas"
+        return fade_span(self.settings.window, (largest, smallest), steps)
 
     def difference(self, run: Run, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> torch.Tensor:
         """What scale multiplies [B, C, h, w]: computed or, with `every` above 1, of an evaluation before."""

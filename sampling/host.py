@@ -1,7 +1,7 @@
 """Every difference between the versions of ComfyUI that this pack runs on, from April 2024 to today.
 
-    0.3.7   wrappers tell when prompts are evaluated; a run copies the MODEL's options; every prompt has a uuid
-    0.3.11  a run tells its schedule (sample_sigmas)
+    0.3.7   wrappers tell when prompts are evaluated, and what a run is given and gives; a run copies the MODEL's
+            options; every prompt has a uuid
     0.3.28  an attention is told the shape of its activations (activations_shape)
     0.3.51  wrappers in model_options stay there during a run
     0.3.60  attention backends take transformer_options
@@ -105,11 +105,6 @@ def run_scope(post: PostCfg) -> dict[str, Any]:
     first: Prompt = post.cond[0]
     conditioning = next(iter(first["model_conds"].values()))
     return vars(conditioning).setdefault(RUN, {})
-
-
-def run_schedule(transformer_options: TransformerOptions) -> torch.Tensor | None:
-    """The sigmas of the run's schedule, [steps + 1]; None before 0.3.11."""
-    return transformer_options.get("sample_sigmas")
 
 
 def prompt_id(prompt: Prompt) -> uuid.UUID | None:

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 import torch
 
 from ..sag_core import SigmaWindow
-from .host import RunScope, run_schedule, run_scope, wrappers_exist
-from .masks import MASK_STORE, MaskStore, PackedMask, RunMasks, StepMask
+from .host import RunScope, run_scope, wrappers_exist
+from .masks import MASK_STORE, MaskStore, PackedMask, RunEnds, RunMasks, StepMask, fingerprint
 from .post_cfg import PostCfg
 from .run_log import RunLog
 
 NAME_IN_SCOPE = "{} run"
 KEYS_UNDER_WAY: set[str] = set()  # of the nodes in whose MODELs' runs we are
 MASKS_OF_RUN = "sag_delayed_activation masks of this run"
+ENDS_OF_RUN = "sag_delayed_activation ends of this run"
 
 
 class CachedGuidance(NamedTuple):
@@ -48,10 +49,11 @@ class Run:
     """
 
     def __init__(self, window: SigmaWindow, masks: RunMasks) -> None:
-        self.log, self.masks, self.number = RunLog(window), masks, len(masks.logs)
+        self.log, self.masks = RunLog(window, node=len(masks.logs)), masks
         masks.logs.append(self.log)
         self.cached: CachedGuidance | None = None
         self.uses = 0  # of what is cached
+        self.fade_span: tuple[float, float] | None = None  # highest and lowest sigma of the fade, once it is asked for
         self.put_aside = weakref.finalize(self, LINES_PUT_ASIDE.append, (self.log, masks))
         self.put_aside.atexit = False
 
@@ -89,7 +91,7 @@ class Run:
 
     def acted(self, sigma: float, guidance: CachedGuidance, reused: bool) -> None:
         """Note that guidance acted on the evaluation that was noted last."""
-        self.masks.add(StepMask(len(self.log.sigmas) - 1, sigma, guidance.mask, self.number, reused))
+        self.masks.add(StepMask(len(self.log.sigmas) - 1, sigma, guidance.mask, self.log.node, reused))
         self.log.acted.append(sigma)
         self.log.finite.append(guidance.finite)
         if not wrappers_exist():  # nobody will tell the run's end, when all could be read at once
@@ -117,12 +119,25 @@ def write_line(log: RunLog, masks: RunMasks) -> None:
         log.settle()
     except RuntimeError:  # the device itself failed. The host has said so; the line is still worth having
         log.finite.clear()
-    log.write()
+    masks.finish(log)
 
 
 def masks_of_run(scope: dict[str, Any], post: PostCfg) -> RunMasks:
     """All SAG nodes of a run share one; it is kept on the MODEL, for the preview."""
     if MASKS_OF_RUN not in scope:
         store = post.model_options.get(MASK_STORE) or MaskStore()
-        scope[MASKS_OF_RUN] = store.begin(tuple(post.x.shape), run_schedule(post.transformer_options))
+        scope[MASKS_OF_RUN] = store.begin(tuple(post.x.shape), scope.get(ENDS_OF_RUN))
     return scope[MASKS_OF_RUN]
+
+
+def note_given(scope: RunScope, sigmas: torch.Tensor, latent: torch.Tensor) -> None:
+    """What the run is given, before it begins; once, however many SAG nodes it has."""
+    if ENDS_OF_RUN not in scope.entries:
+        scope.entries[ENDS_OF_RUN] = RunEnds(sigmas.tolist(), fingerprint(latent))
+
+
+def note_result(scope: RunScope, latent: torch.Tensor) -> None:
+    """What the run gave."""
+    ends: RunEnds = scope.entries[ENDS_OF_RUN]
+    if ends.result is None:
+        ends.result = fingerprint(latent)

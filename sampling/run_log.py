@@ -37,14 +37,27 @@ class RunLog:
     extra_calls: int = 0
     skipped: Counter[str] = field(default_factory=Counter)  # evaluations in the window, by the reason
     remark: str = ""  # what this host cannot do as newer ones do
+    node: int = 0  # of the MODEL's SAG nodes, in their order
 
-    def write(self) -> None:
-        """One line: what was done, or a warning that says why nothing was or what went wrong."""
+    @classmethod
+    def joined(cls, logs: list[RunLog]) -> RunLog:
+        """What one node did in several runs, as if they had been one."""
+        joined = cls(logs[0].window, remark=logs[0].remark, node=logs[0].node)
+        for log in logs:
+            log.settle()
+            joined.sigmas += log.sigmas
+            joined.acted += log.acted
+            joined.skipped += log.skipped
+            joined.not_finite += log.not_finite
+            joined.extra_calls += log.extra_calls
+        return joined
+
+    def write(self, excused: bool = False) -> None:
+        """One line: what was done, or a warning that says what went wrong or, unless `excused`, why nothing was."""
         line = self.summary()
-        if self.acted and not self.not_finite:
-            logging.info("%s", line)
-        elif self.sigmas:
-            logging.warning("%s", line)
+        well = (self.acted or excused) and not self.not_finite
+        if self.sigmas:
+            logging.log(logging.INFO if well else logging.WARNING, "%s", line)
 
     def settle(self) -> None:
         """Count what was not finite, and let go of the tensors that say so. Waits for the device, once."""

@@ -141,4 +141,4 @@ class Sampler:
 def extra_calls(model: Any, shape: torch.Size) -> int:
     """How often the node evaluated the UNet once more in the last run of this shape."""
     store = model.model_options.get(pack("sampling.masks").MASK_STORE)
-    return sum(log.extra_calls for log in store.runs[tuple(shape)].logs) if store else 0
+    return sum(log.extra_calls for log in store.runs[tuple(shape)][-1].logs) if store else 0

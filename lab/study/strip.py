@@ -61,7 +61,7 @@ def run() -> list[Step]:
         guided, noise, STEPS, CFG, "euler", "normal", [[table[GARMENT][None], {}]], [[table[-1:], {}]],
         torch.zeros_like(noise), disable_pbar=True, seed=SEED,
     )  # fmt: skip
-    masks = store.runs[tuple(noise.shape)].steps
+    masks = store.runs[tuple(noise.shape)][-1].steps
     return [step(args, plain, kept) for args, plain, kept in zip(noted, before, masks, strict=True)]
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic
 from dense_reference import DenseSAG
-from hosts import before_0_3_11, since_0_3_11
+from hosts import before_0_3_7, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guidances, guided, prompt, sample, tiny_model
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
@@ -174,7 +174,7 @@ def weight(fade, sigma, high=14.6146, low=0.02917):
     return {"in": t, "out": 1 - t, "in and out": 1 - abs(2 * t - 1)}[fade]
 
 
-def shares(model, **faded):
+def shares(model, run=None, **faded):
     """What a fade leaves in each evaluation: guidance of a node that fades over that of one behind it that does not."""
     seen = []
 
@@ -187,7 +187,7 @@ def shares(model, **faded):
         patched.set_model_sampler_post_cfg_function(note)
         patched = advanced(patched, **settings)
     patched.set_model_sampler_post_cfg_function(note)
-    sample(patched)
+    sample(patched, **(run or {}))
     steps = zip(seen[::3], seen[1::3], seen[2::3], strict=True)
     return [((first - base).norm() / (second - first).norm()).item() for base, first, second in steps]
 
@@ -214,17 +214,27 @@ def test_the_fade_is_measured_on_the_window_and_not_on_the_run(model):
     assert found[1:] == pytest.approx([weight("out", s, high=5.0) for s in SIGMAS[1:]], abs=2e-3)
 
 
-@since_0_3_11
+def test_a_bound_that_the_run_does_not_reach_still_ends_the_fade(model):
+    found = shares(model, {"start_step": 1}, sigma_start=10.0, sigma_end=0.5, fade="in")
+    assert found[:2] == pytest.approx([weight("in", s, high=10.0, low=0.5) for s in SIGMAS[1:3]], abs=2e-3)
+
+
+@since_0_3_7
 @pytest.mark.parametrize("fade", ["in", "out", "in and out"])
-def test_a_single_step_in_the_window_has_the_full_scale(model, fade):
-    window = {"sigma_start": 1.0, "sigma_end": 0.5}
-    assert torch.equal(sample(advanced(model, fade=fade, **window)), sample(advanced(model, **window)))
+def test_a_single_step_in_a_window_that_is_open_on_both_sides_has_the_full_scale(model, fade):
+    assert torch.equal(sample(advanced(model, fade=fade), steps=1), sample(advanced(model), steps=1))
 
 
-@before_0_3_11
+@since_0_3_7
+def test_the_sigma_at_which_a_run_leaves_its_noise_is_no_step_of_the_fade(model):
+    found = shares(model, {"last_step": 2}, fade="in")
+    assert found == pytest.approx([0.0, 1.0], abs=2e-3)
+
+
+@before_0_3_7
 def test_where_the_host_does_not_tell_the_schedule_the_log_says_what_the_fade_spans(model, lines):
     sample(advanced(model, fade="out"))
-    assert lines()[0].endswith("does not tell the schedule, so the fade spans the model's sigmas")
+    assert lines()[0].endswith("the host does not tell the schedule, so an open fade spans the model's sigmas")
 
 
 # rescale
@@ -275,7 +285,7 @@ def test_nothing_is_reused_from_the_run_before(model):
 
 
 def test_a_change_of_shape_is_computed_anew():
-    run = Run(SigmaWindow(15, 0), MaskStore().begin((1, 4, 8, 8), None))
+    run = Run(SigmaWindow(15, 0), MaskStore().begin((1, 4, 8, 8)))
     run.keep(CachedGuidance(torch.zeros(1, 4, 8, 8), None, None, 1.0))
     assert run.reuse(8, torch.Size((1, 4, 8, 9))) is None
     assert run.reuse(8, torch.Size((1, 4, 8, 8))) is not None

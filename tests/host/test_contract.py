@@ -13,7 +13,7 @@ import comfy.supported_models
 import pytest
 import reliance
 import torch
-from hosts import KNOWS_PRECISION, SAYS_SCHEDULE, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
+from hosts import KNOWS_PRECISION, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
 from tiny_unet import CPU, noise, sample
 
 from sag_delayed_activation.sampling import branch
@@ -25,7 +25,6 @@ HERE = {  # whether the host under test is as new as that
     "2024": True,
     "of summer 2024": KNOWS_PRECISION,
     "0.3.7": TELLS_PROMPTS_APART,
-    "0.3.11": SAYS_SCHEDULE,
     "0.3.28": SAYS_TOKEN_GRID,
     "some": False,
 }
@@ -38,7 +37,7 @@ STARRED = {  # how many values are unpacked into a call
 
 USED = {  # names of types are those of sampling/host_types.py
     "comfy.ldm.modules.attention.optimized_attention": ("the host's backend, in place of the attention read", "2024"),
-    "comfy.patcher_extension.WrappersMP.OUTER_SAMPLE": ("around every run", "0.3.7"),
+    "comfy.patcher_extension.WrappersMP.OUTER_SAMPLE": ("around every run: its schedule, its latents", "0.3.7"),
     "comfy.patcher_extension.WrappersMP.CALC_COND_BATCH": ("around every evaluation of prompts", "0.3.7"),
     "comfy.patcher_extension.WrappersMP.APPLY_MODEL": ("around every call of the UNet", "0.3.7"),
     "comfy.patcher_extension.add_wrapper_with_key": ("puts a wrapper into model_options", "0.3.7"),
@@ -58,8 +57,8 @@ USED = {  # names of types are those of sampling/host_types.py
     "ModelPatcher.model.latent_format": ("a rough picture of a latent", "2024"),
     "ModelPatcher.model.model_config": ("its class names the kind of model in a refusal", "2024"),
     "BaseModel.model_sampling.noise_scaling": ("noise by the model's own rule", "2024"),
-    "BaseModel.model_sampling.sigma_max": ("the fade where there is no schedule", "2024"),
-    "BaseModel.model_sampling.sigma_min": ("the fade where there is no schedule", "2024"),
+    "BaseModel.model_sampling.sigma_max": ("whether a fade is open", "2024"),
+    "BaseModel.model_sampling.sigma_min": ("whether a fade is open", "2024"),
     "ModelSampling.noise_scaling": ("whether a latent is pure noise", "2024"),
     "ModelSampling.percent_to_sigma": ("percents of the window node", "2024"),
     "ModelSampling.sigma_max": ("preset late", "2024"),
@@ -81,7 +80,6 @@ USED = {  # names of types are those of sampling/host_types.py
     'ModelOptions["model_function_wrapper"]': ("DeepCache, by its name", "some"),
     'ModelOptions["transformer_options"]["patches_replace"]["attn1"]': ("what stands on the layer already", "2024"),
     'TransformerOptions["patches_replace"]["attn1"]': ("who took the recorder's place", "2024"),
-    'TransformerOptions["sample_sigmas"]': ("the schedule, for the fade and the preview", "0.3.11"),
     'AttentionOptions["cond_or_uncond"]': ("whose rows the queries are", "2024"),
     'AttentionOptions["sigmas"]': ("the same tensor as post-CFG's, where there are no wrappers", "2024"),
     'AttentionOptions["original_shape"]': ("the latent's height and width, or the crop's", "2024"),

@@ -202,4 +202,4 @@ def test_a_pack_that_copies_the_options_for_every_evaluation_leaves_one_run(mode
         sample(patched)
     said = [r.getMessage() for r in caplog.records if "SAG delayed activation" in r.getMessage()]
     assert len(said) == 1 and "acted on 4 of 4" in said[0] and calls.count([1]) == 2
-    assert len(patched.model_options[MASK_STORE].runs[SHAPE].steps) == 4
+    assert len(patched.model_options[MASK_STORE].runs[SHAPE][-1].steps) == 4

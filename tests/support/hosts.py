@@ -20,12 +20,11 @@ def only(where: bool, reason: str) -> pytest.MarkDecorator:
 
 
 TELLS_PROMPTS_APART = importlib.util.find_spec("comfy.patcher_extension") is not None
-since_0_3_7 = only(TELLS_PROMPTS_APART, "needs ComfyUI 0.3.7: prompts told apart, wrappers, options copied for a run")
+since_0_3_7 = only(
+    TELLS_PROMPTS_APART,
+    "needs ComfyUI 0.3.7: prompts told apart, wrappers, options copied for a run, a run's schedule and latents",
+)
 before_0_3_7 = only(not TELLS_PROMPTS_APART, "needs ComfyUI before 0.3.7")
-
-SAYS_SCHEDULE = '"sample_sigmas"' in source_of("comfy.samplers")
-since_0_3_11 = only(SAYS_SCHEDULE, "needs ComfyUI 0.3.11: the schedule of a run")
-before_0_3_11 = only(not SAYS_SCHEDULE, "needs ComfyUI before 0.3.11")
 
 SAYS_TOKEN_GRID = "activations_shape" in source_of("comfy.ldm.modules.attention")
 since_0_3_28 = only(SAYS_TOKEN_GRID, "needs ComfyUI 0.3.28: the token grid")
