@@ -19,7 +19,7 @@ from ..sag_core import fade_span, fade_weight, rescale_guidance, zero_nonfinite
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
 from .host import RUN, add_wrappers, begin_run
-from .host_types import BaseModel, Conds, ModelOptions, ModelPatcher, PostCfgArgs, WrapperExecutor
+from .host_types import BaseModel, Conds, ModelOptions, ModelPatcher, PostCfgArgs, Sampler, WrapperExecutor
 from .masks import MASK_STORE, MaskStore, PackedMask
 from .post_cfg import PostCfg
 from .recorder import Evaluation
@@ -57,7 +57,7 @@ class DelayedGuidance:
         executor: WrapperExecutor,
         noise: torch.Tensor,
         latent_image: torch.Tensor,
-        sampler: Any,
+        sampler: Sampler,
         sigmas: torch.Tensor,
         *args: Any,
         **options: Any,

@@ -12,6 +12,7 @@ ModelPatcher = Any  # a MODEL: what nodes clone, patch and hand on
 BaseModel = Any  # the model in a MODEL, which samples
 ModelSampling = Any  # a model's noise levels, and how noise is added at one of them
 LatentFormat = Any  # what a model's latents mean
+Sampler = Any  # what takes the steps of a run
 KSampler = Any  # one sampling run of the plain sampler, with its schedule
 UNetWrapper = Any  # what another pack puts around the UNet's calls
 WrapperExecutor = Any  # what a wrapper calls to go on
