@@ -60,7 +60,7 @@ class DenseSAG:
         mask = self.mask(x.shape[0], *x.shape[-2:])
         degraded = torch.where(mask, self.blurred(x0), x0)
         flow = hasattr(model.model_sampling, "shift")
-        if flow and sigma[0] == 1:
+        if flow and 1 - sigma[0] < 1e-3:
             return args["denoised"]  # x is noise alone: nothing of x0 is in it that could be seen
         level = sigma.view(-1, 1, 1, 1)
         n = (x - (1 - level) * x0) / level if flow else (x - x0) / level  # the noise in x, by definition
