@@ -14,13 +14,6 @@ from tiny_unet import NEGATIVE, POSITIVE, SHAPE, Calls, distance, first_guidance
 pytestmark = pytest.mark.host
 
 
-@pytest.fixture
-def lines(caplog):
-    """The pack's own lines in the log, as (level, text)."""
-    caplog.set_level(logging.INFO)
-    return lambda: [(r.levelname, r.getMessage()) for r in caplog.records if r.getMessage().startswith("SAG")]
-
-
 def dual(model, nested=False):
     guider = Guider_DualCFG(model)
     guider.set_conds(POSITIVE, prompt(5), NEGATIVE)

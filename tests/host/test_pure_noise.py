@@ -1,6 +1,5 @@
 """Sigma 1 of a flow model, where the latent is noise alone: an extra call would repeat the first one exactly."""
 
-import logging
 
 import comfy.samplers
 import pytest
@@ -18,14 +17,13 @@ def flow():
 
 
 @knows_flow
-def test_the_step_is_skipped_before_its_call_and_the_log_says_why(sag, flow, caplog):
-    caplog.set_level(logging.INFO)
+def test_the_step_is_skipped_before_its_call_and_the_log_says_why(sag, flow, said):
     sigmas = comfy.samplers.calculate_sigmas(flow.get_model_object("model_sampling"), "simple", 4)
     assert sigmas[0] == 1
     with Calls(flow) as calls:
         sample(sag(flow), scheduler="simple")
     assert calls == [[1, 0], [1, 0], [1], [1, 0], [1], [1, 0], [1]]
-    assert "skipped 1 in the window: 1 because at sigma 1 a flow model's latent is pure noise" in caplog.text
+    assert "skipped 1 in the window: 1 because at sigma 1 a flow model's latent is pure noise" in said()
 
 
 @knows_flow

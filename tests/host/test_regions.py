@@ -100,10 +100,10 @@ def test_batches_are_masked_one_by_one(sag, model):
 
 
 @before_0_3_7
-def test_negatives_that_an_old_host_does_not_tell_apart_are_left_alone_and_said(sag, model, caplog):
+def test_negatives_that_an_old_host_does_not_tell_apart_are_left_alone_and_said(sag, model, said):
     two = NEGATIVE + prompt(5)
     patched = sag(model)
     assert torch.equal(sample(patched, negative=two), sample(model, negative=two))
     del patched
     gc.collect()
-    assert "several negatives of one size" in caplog.text
+    assert "several negatives of one size" in said()

@@ -1,6 +1,5 @@
 """Guiders that run the negative on another MODEL (ComfyUI 0.24 and newer), and a cfg that changes on the way."""
 
-import logging
 
 import pytest
 from hosts import changes_cfg, has_dual_model
@@ -14,12 +13,6 @@ pytestmark = pytest.mark.host
 @pytest.fixture(scope="module")
 def other():
     return tiny_model(depth=2)
-
-
-@pytest.fixture
-def lines(caplog):
-    caplog.set_level(logging.INFO)
-    return lambda: [(r.levelname, r.getMessage()) for r in caplog.records if r.getMessage().startswith("SAG")]
 
 
 def advanced(model, **settings):
