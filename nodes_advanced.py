@@ -8,7 +8,7 @@ from .nodes import LINKED_RANGES, SelfAttentionGuidanceCustom, float_input, rang
 from .sag_core import FADES, SigmaWindow
 from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, ModelPatcher, Settings, layer_name_error
 
-ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8)}
+ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8), "detail": (0.0, 1.0)}
 CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
 
 
@@ -72,6 +72,10 @@ class SelfAttentionGuidanceAdvanced:
                     "Compute guidance on every n-th active step and reuse it between. 2 halves the extra cost. What "
                     "it does to the picture stands in the help."
                 )}),
+                "detail": float_input("detail", 0.0, (
+                    "How much of the detail that the blur took guidance gives back. 0: the paper's SAG, which smooths. "
+                    "Above 0 it brings out detail in the attended places."
+                ), ADVANCED_RANGES),
             },
         }  # fmt: skip
 
@@ -91,11 +95,12 @@ class SelfAttentionGuidanceAdvanced:
         rescale: float = 0.0,
         rescale_mode: str = FULL,
         every: int = 1,
+        detail: float = 0.0,
     ) -> tuple[ModelPatcher]:
         """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
         numbers = {
             "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
-            "threshold": threshold, "rescale": rescale, "every": every,
+            "threshold": threshold, "rescale": rescale, "every": every, "detail": detail,
         }  # fmt: skip
         choices = {"branch": branch, "fade": fade, "rescale_mode": rescale_mode}
         layer = layer.strip()
@@ -105,6 +110,6 @@ class SelfAttentionGuidanceAdvanced:
         window = SigmaWindow(sigma_start, sigma_end)
         settings = Settings(
             scale=scale, blur_sigma=blur_sigma, window=window, threshold=threshold, branch=branch, fade=fade,
-            rescale=rescale, rescale_mode=rescale_mode, every=every,
+            rescale=rescale, rescale_mode=rescale_mode, every=every, detail=detail,
         )  # fmt: skip
         return (with_guidance(model, settings, layer),)

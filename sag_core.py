@@ -30,6 +30,7 @@ import torch.nn.functional as F
 BLUR_REACH = 4  # taps on each side of the centre: 9 x 9, as in the authors' Stable Diffusion pipeline
 SMALLEST_SIDE = BLUR_REACH + 1  # reflected borders need one pixel more than they mirror
 NARROWEST_BLUR = 0.01  # of blur_sigma: here all weights but the centre's are 0 already, and nothing overflows
+DETAIL_BLUR = 0.7  # latent pixels: with less the finest frequencies overshoot those of real pictures
 SCORES_AT_ONCE = 2**24  # float32 scores held at any time, where no flash kernel serves: 64 MiB
 FEW_SCORES = 2**20  # up to here it is as fast, and simpler, to hold them all
 FLASH_MULTIPLE = 8  # a flash kernel's number of components must be a multiple of this
@@ -165,6 +166,25 @@ def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
 def degrade(x0: torch.Tensor, mask: torch.Tensor, blur_sigma: float) -> torch.Tensor:
     """x0 [B, C, h, w], blurred where mask [B, 1, h, w] is true: M_t * G_sigma(x_0 hat) + (1 - M_t) * x_0 hat."""
     return torch.where(mask, blur(x0, blur_sigma), x0)
+
+
+def detail_taken(x0: torch.Tensor, degraded: torch.Tensor) -> torch.Tensor:
+    """What the blur took away, a little smoothed: G_0.7(x0 - degraded), [B, C, h, w]; 0 outside the mask's reach.
+
+    Guidance that gives a part of it back no longer points towards blur. In x0, where x = x0 + sigma * noise:
+
+        degraded - sag                      the paper's. It is the difference of two noise predictions, eps(degraded
+                                            latent) - eps(latent), times sigma. The model sharpens what was blurred,
+                                            so sag is sharper than degraded, and this smooths.
+        x0 - sag                            the difference of the two x0 predictions, as in autoguidance (Karras et
+                                            al., arXiv 2406.02507): away from what the model makes of less.
+        (degraded - sag)                    the line between them: detail 0 is the first, detail 1, without the
+            + detail * (x0 - degraded)      smoothing, the second.
+
+    As sigma goes to 0 the model changes nothing any more, so sag = degraded and the first part is gone. What is left
+    is detail * (x0 - degraded): an unsharp mask in the attended places.
+    """
+    return blur(x0 - degraded, DETAIL_BLUR)
 
 
 def zero_nonfinite(guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -110,7 +110,7 @@ class DelayedGuidance:
         return predictions
 
     def guide(self, args: PostCfgArgs) -> torch.Tensor:
-        """Post-CFG: `denoised + scale * (degraded - sag)` inside the window, the host's own result elsewhere.
+        """Post-CFG: `denoised + scale * guidance` inside the window, the host's own result elsewhere.
 
         Reads of `args` what `PostCfg` names: latents [B, C, h, w], sigma [B], the prompts of both sides, the model and
         its options.
@@ -162,13 +162,14 @@ class DelayedGuidance:
             run.acted(sigma, cached, reused=True)
             return cached.difference_at(sigma)
         guidance = self.technique.compute(branch, evaluation, sigma, post)
-        difference, finite = zero_nonfinite(guidance.difference)
-        computed = CachedGuidance(difference, PackedMask(guidance.mask), finite, sigma)
+        total = guidance.difference if guidance.detail is None else guidance.difference + guidance.detail
+        total, finite = zero_nonfinite(total)
+        computed = CachedGuidance(total, PackedMask(guidance.mask), finite, sigma, guidance.detail)
         if self.settings.every > 1:
             run.keep(computed)
         run.log.extra_calls += guidance.unet_calls
         run.acted(sigma, computed, reused=False)
-        return difference
+        return total
 
     def rescaled(self, guidance: torch.Tensor, post: PostCfg) -> torch.Tensor:
         """Guidance [B, C, h, w] with the setting `rescale` applied."""

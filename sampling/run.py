@@ -23,17 +23,25 @@ ENDS_OF_RUN = "sag_delayed_activation ends of this run"
 class CachedGuidance(NamedTuple):
     """What one evaluation of the degraded latent gave, kept for `every`, the preview and the log."""
 
-    difference: torch.Tensor  # degraded - sag [B, C, h, w], in units of x0, finite
+    total: torch.Tensor  # what scale multiplies [B, C, h, w], in units of x0, finite
     mask: PackedMask
     finite: torch.Tensor  # boolean [B]: false where it was not, and 0 stands in difference
     sigma: float  # of that evaluation
+    detail: torch.Tensor | None = None  # the part of total that does not fall with sigma [B, C, h, w]; None: 0
 
     def difference_at(self, sigma: float) -> torch.Tensor:
-        """What it is worth at a sigma nearby: the same in units of the noise, in which the paper states it.
+        """What it is worth at a sigma nearby.
 
-        In units of x0 it falls with sigma. Kept as it is, it would be far too much at the last steps.
+        degraded - sag is the same in units of the noise, in which the paper states it: in units of x0 it falls with
+        sigma. Kept as it is, it would be far too much at the last steps. Detail is a part of x0, and stays.
         """
-        return self.difference * (sigma / self.sigma) if self.sigma else self.difference
+        if not self.sigma:
+            return self.total
+        if self.detail is None:
+            return self.total * (sigma / self.sigma)
+        finite = self.finite.view(-1, *[1] * (self.total.ndim - 1))
+        detail = torch.where(finite, self.detail, 0)
+        return (self.total - detail) * (sigma / self.sigma) + detail
 
 
 # Lines of runs whose end nobody told of. A finalizer may run inside the garbage collector, on any thread and in the
@@ -80,7 +88,7 @@ class Run:
 
     def reuse(self, every: int, shape: torch.Size) -> CachedGuidance | None:
         """What is cached, where it may serve one more evaluation of this latent shape."""
-        if self.cached is None or self.uses >= every or self.cached.difference.shape != shape:
+        if self.cached is None or self.uses >= every or self.cached.total.shape != shape:
             return None
         self.uses += 1
         return self.cached

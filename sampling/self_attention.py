@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..sag_core import SMALLEST_SIDE, AttentionBlend, degrade, upsample_nearest
+from ..sag_core import SMALLEST_SIDE, AttentionBlend, degrade, detail_taken, upsample_nearest
 from .branch import Branch, usual_cond_index
 from .host import HostAttention, prompt_id, renamed
 from .host_types import Conds, ModelOptions, ModelPatcher, ModelSampling, TransformerOptions, UNetWrapper
@@ -26,9 +26,10 @@ LEAST_X0 = 1e-3  # share of x0 in a latent below which a change of x0 is not see
 
 
 class Guidance(NamedTuple):
-    """What one evaluation of the degraded latent gave."""
+    """What one evaluation of the degraded latent gave. Scale multiplies the sum of the first two."""
 
-    difference: torch.Tensor  # degraded - sag [B, C, h, w], in units of x0; scale multiplies it
+    difference: torch.Tensor  # degraded - sag [B, C, h, w], in units of x0. It falls with sigma
+    detail: torch.Tensor | None  # the setting's share of what the blur took [B, C, h, w]. It does not; None: 0
     mask: torch.Tensor  # boolean [B, 1, h, w]
     unet_calls: int  # that it took
 
@@ -71,7 +72,8 @@ class SelfAttentionGuidance:
         x0 = evaluation.predictions[index] if evaluation.predictions else branch.x0
         degraded = degrade(x0, mask, self.settings.blur_sigma)
         sag, unet_calls = self.evaluate_degraded(degraded - x0, branch.prompts, index, post)
-        return Guidance(degraded - sag, mask, unet_calls)
+        detail = self.settings.detail * detail_taken(x0, degraded) if self.settings.detail else None
+        return Guidance(degraded - sag, detail, mask, unet_calls)
 
     def usable(self, evaluation: Evaluation | None, post: PostCfg) -> Evaluation:
         """The evaluation, where a mask can be made of it."""

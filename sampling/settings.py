@@ -26,4 +26,5 @@ class Settings:
     fade: str = "none"  # how scale changes over the window: one of FADES; "none": not at all
     rescale: float = 0.0  # share of the way to the positive's contrast, 0 to 1; 0: none of it
     rescale_mode: str = FULL  # what rescale measures guidance on: one of RESCALE_MODES
+    detail: float = 0.0  # share of what the blur took away that guidance gives back, 0 to 1; 0: the paper's guidance
     every: int = 1  # guidance is computed on every n-th active evaluation; 1: on each
