@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
+from unittest.mock import patch
 
 import torch
-
-from lab.study.inside_host import pack, replaced
 
 TOKEN = 4  # pixels along a token's side in the middle block of the study's models
 
 
-def inverse(mask: torch.Tensor) -> torch.Tensor:
-    """What the mask leaves out."""
-    return ~mask
-
-
-def shuffled(mask: torch.Tensor) -> torch.Tensor:
+def shuffle(mask: torch.Tensor) -> torch.Tensor:
     """A mask [B, 1, h, w] of the same coverage, its tokens moved to random places."""
     tokens = mask[..., ::TOKEN, ::TOKEN]
     flat = tokens.flatten(1)
@@ -26,16 +19,14 @@ def shuffled(mask: torch.Tensor) -> torch.Tensor:
     return moved.repeat_interleave(TOKEN, dim=-2).repeat_interleave(TOKEN, dim=-1)
 
 
-MASKS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"inverse": inverse, "random": shuffled}
+MASKS = {"inverse": torch.logical_not, "random": shuffle}
 
 
-@contextmanager
-def masking(kind: str) -> Iterator[None]:
+def masking(kind: str) -> AbstractContextManager:
     """While it lasts, the pack blurs another part of the picture than the one attended to most."""
+    from sag_delayed_activation.sampling.hooks import DelayedSAG
+
     if kind == "attention":
-        yield
-        return
-    node, change = pack("sampling.hooks").DelayedSAG, MASKS[kind]
-    shipped = node.mask
-    with replaced(node, "mask", lambda *args: change(shipped(*args))):
-        yield
+        return nullcontext()
+    shipped = DelayedSAG.mask
+    return patch.object(DelayedSAG, "mask", lambda *args: MASKS[kind](shipped(*args)))

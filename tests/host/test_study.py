@@ -99,7 +99,7 @@ def test_in_other_arithmetic_the_study_s_own_is_the_reference_where_it_was_sampl
     sample_all(alone, Noise(), measure, [sag], float("inf"), "float32")
     for arithmetic in ("float16", "float32"):
         sample_all(twin, Noise(), measure, [sag], float("inf"), arithmetic)
-    against = [results.rows[f"{sag.name}, float32"]["plain"] for results in (alone, twin)]
+    against = [results.named(f"{sag.name}, float32")["plain"] for results in (alone, twin)]
     assert against == [f"{sag.plain.name}, float32", sag.name]
 
 
