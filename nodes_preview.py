@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .sampling import STORE, RunMasks, StepMask
+from .sampling import MASK_STORE, RunMasks, StepMask
 
 NAME = "SAG mask preview"
 NO_NODE = (
@@ -66,7 +66,7 @@ class SAGMaskPreview:
         extra_pnginfo: Any = None,
     ) -> dict[str, Any]:
         """Tiles [steps, H, W, 3] and masks [steps * B, h, w]; or one tile that says why there are none."""
-        import nodes  # the host's
+        import nodes as host_nodes
 
         from .pictures import latent_picture, notice
 
@@ -76,14 +76,14 @@ class SAGMaskPreview:
             tiles, masks = notice(NAME, why if run is None else reasons(run)), torch.zeros(1, *latent.shape[-2:])
         else:
             pictures = latent_picture(latent, model.model.latent_format) if images is None else images[..., :3]
-            tiles, masks = drawn(run, pictures.float().nan_to_num().cpu().numpy(), *latent.shape[-2:])
-        shown = nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
+            tiles, masks = draw_tiles(run, pictures.float().nan_to_num().cpu().numpy(), *latent.shape[-2:])
+        shown = host_nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
         return {"ui": shown["ui"], "result": (tiles, masks)}
 
 
 def run_of(model: Any, shape: tuple[int, ...]) -> tuple[RunMasks | None, str]:
     """The newest run of this latent shape, or why there is none."""
-    store = model.model_options.get(STORE)
+    store = model.model_options.get(MASK_STORE)
     if store is None:
         return None, NO_NODE
     if not store.runs:
@@ -96,22 +96,22 @@ def run_of(model: Any, shape: tuple[int, ...]) -> tuple[RunMasks | None, str]:
 
 def reasons(run: RunMasks) -> str:
     """What the nodes of a run without masks say for themselves."""
-    return " ".join(f"{counts.summary()}." for counts in run.counts)
+    return " ".join(f"{log.summary()}." for log in run.logs)
 
 
-def drawn(run: RunMasks, pictures: np.ndarray, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+def draw_tiles(run: RunMasks, pictures: np.ndarray, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a run; pictures are [n, H, W, 3]."""
-    from .pictures import resized, tile
+    from .pictures import resize_masks, tile
 
     steps = run.distinct()
-    masks = [resized(step.mask.unpacked(), height, width) for step in steps]
+    masks = [resize_masks(step.mask.unpacked(), height, width) for step in steps]
     chosen = np.linspace(0, len(steps) - 1, min(len(steps), MOST_TILES)).round().astype(int)
     caption = caption_of(run, len(chosen), len(steps))
-    nodes_at = Counter(step.evaluation for step in steps)
+    guided_at = Counter(step.evaluation for step in steps)
     tiles = []
     for number in chosen:
         step, mask = steps[number], masks[number]
-        several = nodes_at[step.evaluation] > 1
+        several = guided_at[step.evaluation] > 1
         tiles.append(tile(pictures, mask, label(run, step, mask.mean(), several), caption))
     return torch.cat(tiles), torch.from_numpy(np.concatenate(masks).astype(np.float32))
 

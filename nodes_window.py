@@ -5,15 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .sigma_window import (
-    asked_by_sigma,
-    asked_by_step,
-    percent_to_sigma,
-    preset_bounds,
-    schedule_of,
-    typed,
-    window_around,
-)
+from .sampling import percent_to_sigma, preset_bounds, schedule_of
+from .sigma_window import bounds_to_type, steps_by_number, steps_by_sigma, window_around
 
 NAME = "SAG sigma window"
 CUSTOM, ALL, LATE = "custom", "all", "late"
@@ -30,7 +23,7 @@ TWICE_A_STEP = {  # samplers that evaluate the model more often than once a step
 OWN_STEPS = {"dpm_adaptive", "dpm_fast"}  # take only the ends of the schedule
 
 
-def complaint(preset: str | None, unit: str | None, start: float | None, end: float | None) -> str | None:
+def window_error(preset: str | None, unit: str | None, start: float | None, end: float | None) -> str | None:
     """What is wrong, naming the input and its value; None where nothing is, or it is linked and so not known yet."""
     if preset is not None and preset not in PRESETS:
         return f"{NAME}: preset must be one of {', '.join(PRESETS)}, got {preset}"
@@ -42,14 +35,14 @@ def complaint(preset: str | None, unit: str | None, start: float | None, end: fl
     if preset is None:
         given = {}  # a linked preset may yet override these
     for name, value in given.items():
-        if wrong := misfit(unit, value):
+        if wrong := bound_error(unit, value):
             return f"{NAME}: {name} {wrong}, got {value}"
     if len(given) == 2 and given["start"] >= given["end"]:
         return f"{NAME}: start must be below end, got start={start}, end={end}"
     return None
 
 
-def misfit(unit: str | None, value: float) -> str | None:
+def bound_error(unit: str | None, value: float) -> str | None:
     """Why `value` is no start or end in this unit; None where it is one."""
     if not math.isfinite(value):
         return "must be a finite number"
@@ -130,7 +123,7 @@ class SAGSigmaWindow:
         end: float | None = None,
     ) -> bool | str:
         """Inputs named here lose the host's own checks, so this does them; linked inputs arrive as None."""
-        return complaint(preset, unit, start, end) or True
+        return window_error(preset, unit, start, end) or True
 
     def find(
         self,
@@ -149,12 +142,12 @@ class SAGSigmaWindow:
             plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
         )
 
-        if wrong := complaint(preset, unit, start, end):
+        if wrong := window_error(preset, unit, start, end):
             raise ValueError(wrong)
         try:
             schedule = schedule_of(model, scheduler, steps, denoise, sampler_name)
             sigmas = schedule.tolist()
-            active = asked(sigmas, model.get_model_object("model_sampling"), preset, unit, start, end)
+            active = requested_steps(sigmas, model.get_model_object("model_sampling"), preset, unit, start, end)
             window = window_around(sigmas, active)
         except ValueError as problem:
             raise ValueError(f"{NAME}: {problem}") from problem
@@ -163,24 +156,26 @@ class SAGSigmaWindow:
             window,
             active,
             title(len(active), len(sigmas) - 1, sampler_name),
-            typed(sigmas, window),
+            bounds_to_type(sigmas, window),
             subtitle(scheduler, steps, denoise, sampler_name),
         )
         return window.start, window.end, schedule, picture
 
 
-def asked(sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float) -> range:
+def requested_steps(
+    sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float
+) -> range:
     """The steps that the inputs ask for; ValueError where these are none."""
     if preset != CUSTOM:
-        active = asked_by_sigma(sigmas, *preset_bounds(model_sampling, preset))
+        active = steps_by_sigma(sigmas, *preset_bounds(model_sampling, preset))
         request = f"preset={preset}"
     else:
         request = f"unit={unit}, start={start:g}, end={end:g}"
         if unit == STEP:
-            active = asked_by_step(sigmas, int(start), int(end))
+            active = steps_by_number(sigmas, int(start), int(end))
         else:
             bounds = (percent_to_sigma(model_sampling, percent) for percent in (start, end))
-            active = asked_by_sigma(sigmas, *bounds)
+            active = steps_by_sigma(sigmas, *bounds)
     if not active:
         raise ValueError(
             f"{request} holds none of the {len(sigmas) - 1} steps of this schedule, "

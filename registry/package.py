@@ -2,19 +2,23 @@
 
     python registry/package.py FOLDER
 
-What goes in stands in .comfyignore. A warning of the tool counts as a failure.
+What goes in stands in .comfyignore. A warning of the tool counts as a failure. In the repository, README and changelog
+name files beside them; in the archive, and there alone, they name those files' addresses in the repository.
 """
 
 from __future__ import annotations
 
-import shutil
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE_BY_THE_TOOL = ROOT / "node.zip"
+PAGES = ("README.md", "CHANGELOG.md")  # shown where the files they name are not; the help's pictures lie beside it
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")  # of Markdown; a picture where the ! stands
 
 
 class Refused(Exception):
@@ -39,9 +43,35 @@ def pack(folder: Path) -> Path:
         comfy("pack")
         project = extract_node_configuration(str(ROOT / "pyproject.toml")).project
         folder.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.move(MADE_BY_THE_TOOL, folder / f"{project.name}-{project.version}.zip"))
+        archive = folder / f"{project.name}-{project.version}.zip"
+        copy_with_addresses(MADE_BY_THE_TOOL, archive, project.urls.repository)
+        return archive
     finally:
         MADE_BY_THE_TOOL.unlink(missing_ok=True)
+
+
+def copy_with_addresses(made: Path, archive: Path, repository: str) -> None:
+    """Copy an archive file by file; those in PAGES with addresses in place of paths."""
+    with zipfile.ZipFile(made) as source, zipfile.ZipFile(archive, "w") as target:
+        for info in source.infolist():
+            content = source.read(info)
+            if info.filename in PAGES:
+                content = with_addresses(content.decode(), repository).encode()
+            target.writestr(info, content)
+
+
+def with_addresses(text: str, repository: str) -> str:
+    """Markdown whose relative pictures and links are addresses on the main branch of a GitHub repository."""
+    pictures = f"{repository.replace('//github.com/', '//raw.githubusercontent.com/')}/main/"
+    pages = f"{repository}/blob/main/"
+
+    def addressed(found: re.Match[str]) -> str:
+        mark, words, path = found.groups()
+        if urlsplit(path).scheme or path.startswith("#"):
+            return found[0]
+        return f"{mark}[{words}]({pictures if mark else pages}{path})"
+
+    return LINK.sub(addressed, text)
 
 
 def listed(archive: Path) -> str:

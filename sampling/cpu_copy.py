@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 
-class HostCopy:
+class CpuCopy:
     """A tensor on its way to the CPU. The copy starts at once; only `tensor()` waits for it.
 
     Reading a value off a GPU the plain way waits until everything queued before it is done, and leaves the GPU idle

@@ -24,7 +24,7 @@ class Layer(NamedTuple):
     transformer: int
 
 
-def complaint(wanted: str) -> str | None:
+def layer_name_error(wanted: str) -> str | None:
     """What is wrong with `wanted` as the name of a layer, whatever the model; None where nothing is."""
     if wanted in (MIDDLE, AUTO) or re.fullmatch(r"[dmu]\d+(\.\d+)?", wanted):
         return None
@@ -71,10 +71,10 @@ def find_layer(model: Any, wanted: str) -> Layer:
     kind = type(model.model.model_config).__name__
     if not layers:
         raise ValueError(f"{kind} has no self-attention in a UNet")
-    raise ValueError(f"{kind} has no self-attention at layer={wanted}; it has {listed(layers)}")
+    raise ValueError(f"{kind} has no self-attention at layer={wanted}; it has {join_names(layers)}")
 
 
-def listed(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Names of layers, those of one block drawn together: `d0.0, d1.0 to d1.9, m0.0`."""
     blocks = [list(group) for _, group in groupby(names, key=lambda name: name.split(".")[0])]
     return ", ".join(block[0] if len(block) == 1 else f"{block[0]} to {block[-1]}" for block in blocks)

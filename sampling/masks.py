@@ -13,11 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .cpu_copy import HostCopy
+from .cpu_copy import CpuCopy
+from .run_log import RunLog
 
-STORE = "sag_delayed_activation masks"  # in model_options
+MASK_STORE = "sag_delayed_activation masks"  # in model_options
 SHAPES_KEPT = 4  # a base and its enlargements are sampled with one MODEL
-SAME = 1e-4  # relative difference at which an evaluation's sigma is that of a step
+STEP_TOLERANCE = 1e-4  # relative: an evaluation whose sigma is nearer than this to a step's is that step
 
 
 class PackedMask:
@@ -27,7 +28,7 @@ class PackedMask:
         """`mask` is [B, 1, h, w]."""
         self.shape = (mask.shape[0], *mask.shape[-2:])
         self.packed = np.empty(0, dtype=np.uint8)  # until the mask has arrived
-        self.on_its_way: HostCopy | None = HostCopy(mask)
+        self.on_its_way: CpuCopy | None = CpuCopy(mask)
         self.settle()
 
     def settle(self, wait: bool = False) -> bool:
@@ -59,13 +60,14 @@ class RunMasks:
     def __init__(self, schedule: torch.Tensor | None) -> None:
         """`schedule` is the host's sample_sigmas, [steps + 1]; None on hosts before 0.3.11."""
         self.steps: list[StepMask] = []
-        self.counts: list[Any] = []  # one for each SAG node in the run: `sigmas` of all evaluations, and a `summary()`
+        self.logs: list[RunLog] = []  # one for each SAG node in the run
         self._schedule: list[float] | None = None
-        self._on_its_way = None if schedule is None else HostCopy(schedule)
+        self._on_its_way = None if schedule is None else CpuCopy(schedule)
         self._masks_on_their_way: list[PackedMask] = []
         self.settle()
 
     def add(self, step: StepMask) -> None:
+        """Keep the mask of one more step, without waiting for it."""
         self.steps.append(step)
         self._masks_on_their_way.append(step.mask)
         self.settle()
@@ -85,7 +87,7 @@ class RunMasks:
 
     def sigmas(self) -> list[float]:
         """Of every evaluation, those that did not act among them."""
-        return self.counts[0].sigmas
+        return self.logs[0].sigmas
 
     def step_of(self, evaluation: int) -> int | None:
         """The step, from 0, that begins with this evaluation; None for a sampler's inner ones and unknown schedules.
@@ -93,10 +95,10 @@ class RunMasks:
         heun and its like end a step at the next one's sigma: of several evaluations in a row, the last begins a step.
         """
         sigma, *following = self.sigmas()[evaluation : evaluation + 2]
-        if following and math.isclose(following[0], sigma, rel_tol=SAME):
+        if following and math.isclose(following[0], sigma, rel_tol=STEP_TOLERANCE):
             return None
         steps = enumerate((self.schedule() or [])[:-1])
-        return next((i for i, s in steps if math.isclose(s, sigma, rel_tol=SAME)), None)
+        return next((i for i, s in steps if math.isclose(s, sigma, rel_tol=STEP_TOLERANCE)), None)
 
     def distinct(self) -> list[StepMask]:
         """The steps that acted; where several nodes guided one evaluation by one and the same mask, the first."""

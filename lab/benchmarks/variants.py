@@ -53,7 +53,8 @@ def with_host_sag(model: Any) -> Any:
 
 def with_pack(model: Any, steps: int, active: int) -> Any:
     """This pack's node with a window that holds the last `active` of the steps, all or none of them included."""
-    from sag_delayed_activation.sigma_window import schedule_of, window_around
+    from sag_delayed_activation.sampling import schedule_of
+    from sag_delayed_activation.sigma_window import window_around
 
     sigmas = schedule_of(model, SCHEDULER, steps, 1.0, SAMPLER).tolist()
     if active:

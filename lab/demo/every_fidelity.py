@@ -37,10 +37,10 @@ def latents(garments: Garments, window: Window, scale: float, every: int = 1) ->
 
 def extra_calls(model: Any) -> int:
     """Of the last run, as the node counted them."""
-    from sag_delayed_activation.sampling.masks import STORE
+    from sag_delayed_activation.sampling.masks import MASK_STORE
 
-    store = model.model_options.get(STORE)
-    return list(store.runs.values())[-1].counts[0].extra_calls if store else 0
+    store = model.model_options.get(MASK_STORE)
+    return list(store.runs.values())[-1].logs[0].extra_calls if store else 0
 
 
 def share(made: torch.Tensor, exact: torch.Tensor, plain: torch.Tensor) -> str:

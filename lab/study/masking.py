@@ -24,9 +24,9 @@ MASKS = {"inverse": torch.logical_not, "random": shuffle}
 
 def masking(kind: str) -> AbstractContextManager:
     """While it lasts, the pack blurs another part of the picture than the one attended to most."""
-    from sag_delayed_activation.sampling.hooks import DelayedSAG
+    from sag_delayed_activation.sampling import SelfAttentionGuidance
 
     if kind == "attention":
         return nullcontext()
-    shipped = DelayedSAG.mask
-    return patch.object(DelayedSAG, "mask", lambda *args: MASKS[kind](shipped(*args)))
+    shipped = SelfAttentionGuidance.mask
+    return patch.object(SelfAttentionGuidance, "mask", lambda *args: MASKS[kind](shipped(*args)))

@@ -119,7 +119,8 @@ class Sampler:
 
     def window(self, setting: Setting) -> tuple[float, float]:
         """sigma_start and sigma_end for the node."""
-        from sag_delayed_activation.sigma_window import schedule_of, window_around
+        from sag_delayed_activation.sampling import schedule_of
+        from sag_delayed_activation.sigma_window import window_around
 
         if setting.sigmas or not setting.active:
             return setting.sigmas or (1000.0, 0.0)
@@ -130,7 +131,7 @@ class Sampler:
 
 def extra_calls(model: Any, shape: torch.Size) -> int:
     """How often the node evaluated the UNet once more in the last run of this shape."""
-    from sag_delayed_activation.sampling.masks import STORE
+    from sag_delayed_activation.sampling import MASK_STORE
 
-    store = model.model_options.get(STORE)
-    return sum(counts.extra_calls for counts in store.runs[tuple(shape)].counts) if store else 0
+    store = model.model_options.get(MASK_STORE)
+    return sum(log.extra_calls for log in store.runs[tuple(shape)].logs) if store else 0

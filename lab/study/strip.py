@@ -35,10 +35,10 @@ def run() -> list[tuple[float, dict[str, torch.Tensor]]]:
     import comfy.sample
 
     from sag_delayed_activation.sag_core import degrade
-    from sag_delayed_activation.sampling.masks import STORE
+    from sag_delayed_activation.sampling import MASK_STORE
 
     guided = garments.node("SAG delayed activation").patch(garments.model, SCALE, BLUR, 1000.0, 0.0)[0]
-    store = guided.model_options[STORE]
+    store = guided.model_options[MASK_STORE]
     before: list[torch.Tensor] = []
     noted: list[dict[str, Any]] = []
     functions = guided.model_options["sampler_post_cfg_function"]

@@ -15,7 +15,7 @@ from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced 
 from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sampling.layers import find_layer, layers_of
 from sag_delayed_activation.sampling.masks import MaskStore
-from sag_delayed_activation.sampling.run import Guidance, Run
+from sag_delayed_activation.sampling.run import CachedGuidance, Run
 
 pytestmark = pytest.mark.host
 DEEP = {"transformer_depth": [1, 2], "transformer_depth_output": [1, 1, 2, 2]}
@@ -262,10 +262,10 @@ def test_between_computed_evaluations_the_guidance_stays_the_same_in_units_of_th
     assert distance(found[2], found[0] * sigmas[2] / sigmas[0]) > 0.1
 
 
-@pytest.mark.parametrize("held_at, used_at, share", [(2.0, 0.5, 0.25), (0.0, 0.0, 1.0)])
-def test_held_guidance_shrinks_with_sigma_and_sigma_0_breaks_nothing(held_at, used_at, share):
-    held = Guidance(torch.ones(1, 4, 8, 8), None, None, held_at)
-    assert torch.equal(held.at(used_at).difference, torch.full((1, 4, 8, 8), share))
+@pytest.mark.parametrize("cached_at, used_at, share", [(2.0, 0.5, 0.25), (0.0, 0.0, 1.0)])
+def test_cached_guidance_shrinks_with_sigma_and_sigma_0_breaks_nothing(cached_at, used_at, share):
+    cached = CachedGuidance(torch.ones(1, 4, 8, 8), None, None, cached_at)
+    assert torch.equal(cached.difference_at(used_at), torch.full((1, 4, 8, 8), share))
 
 
 def test_nothing_is_reused_from_the_run_before(model):
@@ -276,7 +276,7 @@ def test_nothing_is_reused_from_the_run_before(model):
 
 def test_a_change_of_shape_is_computed_anew():
     run = Run(SigmaWindow(15, 0), MaskStore().begin((1, 4, 8, 8), None))
-    run.hold(Guidance(torch.zeros(1, 4, 8, 8), None, None, 1.0))
+    run.keep(CachedGuidance(torch.zeros(1, 4, 8, 8), None, None, 1.0))
     assert run.reuse(8, torch.Size((1, 4, 8, 9))) is None
     assert run.reuse(8, torch.Size((1, 4, 8, 8))) is not None
 

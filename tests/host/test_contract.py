@@ -17,7 +17,7 @@ import torch
 from hosts import KNOWS_PRECISION, SAYS_SCHEDULE, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
 from tiny_unet import CPU, noise, sample
 
-from sag_delayed_activation.sampling import hooks as sag_hooks
+from sag_delayed_activation.sampling import branch
 from sag_delayed_activation.sampling.layers import STAGES
 
 pytestmark = pytest.mark.host
@@ -202,7 +202,7 @@ def test_the_host_takes_what_each_call_gives(live, call):
         takes.bind(*[None] * (call.positional + unpacked), **dict.fromkeys(call.keywords))
 
 
-NOT_PLACING = {  # what the host's rule reads of a prompt beside its place and weight
+NO_REGION_KEYS = {  # what the host's rule reads of a prompt beside its place and weight
     "model_conds", "hooks", "control", "gligen", "uuid",
     "mask_strength",  # of a mask
     "position",  # a value of gligen's
@@ -215,13 +215,13 @@ def test_the_hosts_rule_places_prompts_by_the_keys_that_the_pack_knows_and_no_ot
     read += [n.left for n in ast.walk(tree) if isinstance(n, ast.Compare)]
     read += [n.args[0] for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
     keys = {n.value for n in read if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    assert keys - NOT_PLACING - {"middle_patch", "cond_obj"} == sag_hooks.PLACING - {"default"}
+    assert keys - NO_REGION_KEYS - {"middle_patch", "cond_obj"} == branch.REGION_KEYS - {"default"}
 
 
 def test_a_prompt_without_them_has_weight_1_everywhere_and_is_taken_whole():
     x, prompt = torch.zeros(2, 4, 6, 10), {"model_conds": {}, "uuid": uuid.uuid4()}
     found = comfy.samplers.get_area_and_mult(prompt, x, torch.ones(2))
     assert found.area in (None, (6, 10, 0, 0)) and torch.equal(found.mult[:, :1], torch.ones(2, 1, 6, 10))
-    assert sag_hooks.active_parts([prompt], x, torch.ones(2)) == sag_hooks.Whole(prompt)
-    (part,) = sag_hooks.active_parts([{**prompt, "strength": 1.0}], x, torch.ones(2))
-    assert torch.equal(part.weight, torch.ones(2, 1, 6, 10)) and (part.top, part.left) == (0, 0)
+    assert branch.active_regions([prompt], x, torch.ones(2)) == [branch.Region(prompt)]
+    (region,) = branch.active_regions([{**prompt, "strength": 1.0}], x, torch.ones(2))
+    assert torch.equal(region.weight, torch.ones(2, 1, 6, 10)) and (region.top, region.left) == (0, 0)

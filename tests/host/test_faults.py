@@ -9,17 +9,15 @@ import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
 from tiny_unet import SHAPE, Calls, sample
 
-from sag_delayed_activation.sampling import hooks as sag_hooks
-from sag_delayed_activation.sampling import masks as sag_masks
-from sag_delayed_activation.sampling import recorder as sag_recorder
+from sag_delayed_activation.sampling import branch, hooks, masks, recorder, self_attention
 
 pytestmark = pytest.mark.host
 PLACES = {  # the pack's own work in a run, in the order in which it is done
-    "the recorder": (sag_recorder, "host_attention"),
-    "the weights of the prompts": (sag_hooks, "active_parts"),
-    "the attention received": (sag_recorder, "attention_received"),
-    "the blur": (sag_hooks, "degrade"),
-    "the mask for the preview": (sag_hooks, "PackedMask"),
+    "the recorder": (recorder, "host_attention"),
+    "the weights of the prompts": (branch, "active_regions"),
+    "the attention received": (recorder, "attention_received"),
+    "the blur": (self_attention, "degrade"),
+    "the mask for the preview": (hooks, "PackedMask"),
 }
 ERRORS = [RuntimeError("broken"), OOM_EXCEPTION("out of memory"), InterruptProcessingException()]
 
@@ -100,7 +98,7 @@ def test_a_nan_in_the_extra_call_is_left_out_and_the_log_says_so(sag, model, spo
 
 def test_a_run_that_ends_in_its_first_guidance_says_so(sag, model, failing, caplog):
     broken = RuntimeError("broken")
-    failing(sag_hooks, "degrade", broken, at=1)
+    failing(self_attention, "degrade", broken, at=1)
     with pytest.raises(RuntimeError):
         sample(sag(model))
     broken.__traceback__ = None  # it holds the run's frames, and so the run
@@ -112,16 +110,16 @@ def test_a_device_that_fails_altogether_does_not_take_the_line_with_it(sag, mode
     """As after a sticky CUDA error: nothing that is on its way to the CPU arrives any more."""
     lost = RuntimeError("device lost")
 
-    class Lost(sag_hooks.HostCopy):
+    class Lost(hooks.CpuCopy):
         def arrived(self):
             return False
 
         def tensor(self):
             raise lost
 
-    original = sag_hooks.only_finite
-    monkeypatch.setattr(sag_hooks, "only_finite", lambda g: original(g)[:1] + (Lost,))
-    monkeypatch.setattr(sag_hooks, "HostCopy", lambda t: Lost(torch.ones(1)) if t is Lost else sag_masks.HostCopy(t))
+    original = hooks.zero_nonfinite
+    monkeypatch.setattr(hooks, "zero_nonfinite", lambda g: original(g)[:1] + (Lost,))
+    monkeypatch.setattr(hooks, "CpuCopy", lambda t: Lost(torch.ones(1)) if t is Lost else masks.CpuCopy(t))
     caplog.set_level("INFO")
     sample(sag(model))
     gc.collect()

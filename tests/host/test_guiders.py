@@ -104,7 +104,7 @@ def test_every_run_and_every_node_has_its_own_line(sag, model, lines):
     assert len(lines()) == 4
 
 
-def test_an_inactive_negative_is_passed_over_and_said(sag, model, lines):
+def test_an_inactive_negative_is_skipped_and_said(sag, model, lines):
     sample(sag(model), negative=prompt(5, start_percent=0.9, end_percent=1.0))
     [(level, text)] = lines()
     assert level == "INFO" and "because the negative prompt is not active at this sigma" in text

@@ -16,10 +16,10 @@ from PIL import Image
 from tiny_unet import SHAPE, noise, prompt, sample
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, drawn
+from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, draw_tiles
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling.masks import STORE, PackedMask, RunMasks, StepMask
-from sag_delayed_activation.sampling.run import RunCounts
+from sag_delayed_activation.sampling.masks import MASK_STORE, PackedMask, RunMasks, StepMask
+from sag_delayed_activation.sampling.run_log import RunLog
 
 pytestmark = pytest.mark.host
 STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
@@ -183,10 +183,10 @@ def test_a_sampler_that_looks_at_a_smaller_latent_between_gets_all_its_masks_at_
 
 def test_of_thousands_of_steps_some_tiles_are_drawn_and_all_masks_are_given(texts):
     count, run = 1000, RunMasks(None)
-    run.counts.append(RunCounts(SigmaWindow(15, 0), [float(count - n) for n in range(count)]))
+    run.logs.append(RunLog(SigmaWindow(15, 0), [float(count - n) for n in range(count)]))
     for n in range(count):
         run.add(StepMask(n, float(count - n), PackedMask(torch.zeros(1, 1, 2, 2, dtype=torch.bool))))
-    tiles, masks = drawn(run, np.zeros((1, 4, 1, 3), dtype=np.float32), 2, 2)
+    tiles, masks = draw_tiles(run, np.zeros((1, 4, 1, 3), dtype=np.float32), 2, 2)
     assert len(tiles) == MOST_TILES and len(masks) == count
     assert labels(texts)[0].startswith("evaluation 0 ") and labels(texts)[-1].startswith("evaluation 999 ")
     assert f"run of 1000 evaluations, sigma 1000 to 1, {MOST_TILES} of 1000 shown" in texts
@@ -205,7 +205,7 @@ def test_the_newest_run_of_the_samples_shape_is_shown_with_its_sigmas(sag, model
     enlarged = sample(patched, steps=3, denoise=0.5)
     again = sample(patched, shape=small, steps=2)
     assert len(show(patched, enlarged)[1]) == 3
-    newest = patched.model_options[STORE].runs[SHAPE].sigmas()
+    newest = patched.model_options[MASK_STORE].runs[SHAPE].sigmas()
     assert newest[0] < 14 and sampled_at(texts) == {f"run of 3 evaluations, sigma {newest[0]:.4g} to {newest[-1]:.4g}"}
     assert torch.equal(show(patched, base)[1], show(patched, again)[1]) and len(show(patched, base)[1]) == 2
 
@@ -235,7 +235,7 @@ def test_a_run_that_failed_leaves_its_own_masks_and_none_of_the_run_before(sag, 
     with pytest.raises(type(error)):
         sample(broken)
     gc.collect()
-    assert [step.evaluation for step in patched.model_options[STORE].runs[SHAPE].steps] == [0, 1]
+    assert [step.evaluation for step in patched.model_options[MASK_STORE].runs[SHAPE].steps] == [0, 1]
     assert len(show(patched, sample(patched))[0]) == STEPS
 
 
@@ -319,19 +319,19 @@ def test_only_numpy_outlives_a_run(sag, model):
         sample(patched, steps=steps)
     gc.collect()
     assert sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects()) == before
-    run = patched.model_options[STORE].runs[SHAPE]
+    run = patched.model_options[MASK_STORE].runs[SHAPE]
     assert len(run.steps) == 8 and all(step.mask.packed.nbytes == 24 * 40 / 8 for step in run.steps)
     assert all(step.mask.on_its_way is None for step in run.steps) and run._on_its_way is None
 
 
 def test_the_end_of_a_run_lets_go_of_copies_that_had_not_arrived(sag, model, monkeypatch):
-    from sag_delayed_activation.sampling.cpu_copy import HostCopy
+    from sag_delayed_activation.sampling.cpu_copy import CpuCopy
 
-    monkeypatch.setattr(HostCopy, "arrived", lambda self: False)  # as on devices that copy only when asked
+    monkeypatch.setattr(CpuCopy, "arrived", lambda self: False)  # as on devices that copy only when asked
     patched = sag(model)
     latent = sample(patched)
     gc.collect()
-    run = patched.model_options[STORE].runs[SHAPE]
+    run = patched.model_options[MASK_STORE].runs[SHAPE]
     if TELLS_SCHEDULE:
         assert all(step.mask.packed.size > 0 for step in run.steps) and run._on_its_way is None
     assert len(show(patched, latent)[0]) == STEPS
@@ -339,7 +339,7 @@ def test_the_end_of_a_run_lets_go_of_copies_that_had_not_arrived(sag, model, mon
 
 def test_the_model_that_was_given_keeps_no_masks(sag, model):
     sample(sag(model))
-    assert STORE not in model.model_options
+    assert MASK_STORE not in model.model_options
 
 
 # in the page

@@ -24,7 +24,7 @@ from neighbours import (
 from tiny_unet import SHAPE, Calls, distance, first_guidance, sample
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from sag_delayed_activation.sampling.masks import STORE
+from sag_delayed_activation.sampling.masks import MASK_STORE
 
 pytestmark = pytest.mark.host
 FRAMES = (8, 4, 16, 16)
@@ -76,7 +76,7 @@ def test_what_hides_the_tokens_from_it_is_left_alone_and_said(sag, model, caplog
     with Calls(model) as calls:
         latent = sample(beside(pack, sag, model, first))
     assert torch.equal(latent, sample(pack(model))) and [1] not in calls
-    assert "passed over 4 in the window: 4 because" in caplog.text and why in caplog.text
+    assert "skipped 4 in the window: 4 because" in caplog.text and why in caplog.text
 
 
 NOT_OF_THE_NEGATIVE = ["NAG", "Dynamic Thresholding", "RescaleCFG"]
@@ -188,4 +188,4 @@ def test_a_pack_that_copies_the_options_for_every_evaluation_leaves_one_run(mode
         sample(patched)
     said = [r.getMessage() for r in caplog.records if "SAG delayed activation" in r.getMessage()]
     assert len(said) == 1 and "acted on 4 of 4" in said[0] and calls.count([1]) == 2
-    assert len(patched.model_options[STORE].runs[SHAPE].steps) == 4
+    assert len(patched.model_options[MASK_STORE].runs[SHAPE].steps) == 4

@@ -14,6 +14,7 @@ from sag_delayed_activation import sigma_window
 from sag_delayed_activation.nodes_window import SAGSigmaWindow
 from sag_delayed_activation.pictures.schedule_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
 from sag_delayed_activation.sag_core import SigmaWindow
+from sag_delayed_activation.sampling import schedule
 
 pytestmark = pytest.mark.host
 SCHEDULERS = comfy.samplers.SCHEDULER_NAMES
@@ -168,7 +169,7 @@ def test_a_window_below_the_first_of_two_sigmas_above_1000_is_refused_and_not_un
     with pytest.raises(ValueError, match="1000 or more means no upper bound"):
         sigma_window.window_around([4518.0, 2000.0, 10.0, 0.0], range(1, 3))
     window = sigma_window.window_around([45180.0, 900.0, 10.0, 0.0], range(1, 3))
-    assert sigma_window.held_by([45180.0, 900.0, 10.0, 0.0], window) == [1, 2]
+    assert sigma_window.steps_inside([45180.0, 900.0, 10.0, 0.0], window) == [1, 2]
 
 
 def test_two_steps_at_one_sigma_cannot_be_parted_and_are_refused():
@@ -183,33 +184,33 @@ def test_two_steps_at_one_sigma_above_1000_are_refused_for_that_and_not_for_the_
 
 def test_a_step_at_a_bound_counts_though_float32_rounds_it_to_the_other_side():
     sigmas = [4.0, 2.0 * (1 + 3e-7), 1.0 * (1 - 3e-7), 0.5, 0.0]
-    assert sigma_window.asked_by_sigma(sigmas, 2.0, 1.0) == range(1, 3)
+    assert sigma_window.steps_by_sigma(sigmas, 2.0, 1.0) == range(1, 3)
 
 
 def test_percent_0_is_the_start_whatever_sigma_the_host_gives_for_it():
     flow = SimpleNamespace(percent_to_sigma=lambda percent: 1.0 - percent)
-    assert sigma_window.percent_to_sigma(flow, 0.0) == math.inf
-    assert sigma_window.percent_to_sigma(flow, 0.25) == 0.75
+    assert schedule.percent_to_sigma(flow, 0.0) == math.inf
+    assert schedule.percent_to_sigma(flow, 0.25) == 0.75
 
 
 def test_bounds_are_shown_with_two_decimals_where_these_hold_the_same_steps():
     sigmas = [14.6146, 5.1, 1.7, 0.3, 0.0]
-    assert sigma_window.typed(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "1.1")
-    assert sigma_window.typed(sigmas, SigmaWindow(20.0, 0.0)) == ("20", "0")
-    assert sigma_window.typed([4518.0, 3.0, 0.0], SigmaWindow(18535.9, 0.0)) == ("1000", "0")
+    assert sigma_window.bounds_to_type(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "1.1")
+    assert sigma_window.bounds_to_type(sigmas, SigmaWindow(20.0, 0.0)) == ("20", "0")
+    assert sigma_window.bounds_to_type([4518.0, 3.0, 0.0], SigmaWindow(18535.9, 0.0)) == ("1000", "0")
 
 
 def test_bounds_that_need_more_digits_get_them_and_the_word_link():
     sigmas = [0.0334, 0.0324, 0.0314, 0.0304, 0.0]
-    assert sigma_window.typed(sigmas, SigmaWindow(0.03264, 0.03114)) == ("0.033 (link)", "0.031 (link)")
+    assert sigma_window.bounds_to_type(sigmas, SigmaWindow(0.03264, 0.03114)) == ("0.033 (link)", "0.031 (link)")
 
 
 @pytest.mark.parametrize("kind", KINDS[:2])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_what_the_plot_says_to_type_holds_the_same_steps(find, models, scheduler, kind):
     start, end, sigmas, _ = find(7, 13, scheduler=scheduler, model=models[kind])
-    typed = [float(text.split()[0]) for text in sigma_window.typed(sigmas.tolist(), SigmaWindow(start, end))]
-    assert sigma_window.held_by(sigmas.tolist(), SigmaWindow(*typed)) == list(range(7, 13))
+    typed = [float(text.split()[0]) for text in sigma_window.bounds_to_type(sigmas.tolist(), SigmaWindow(start, end))]
+    assert sigma_window.steps_inside(sigmas.tolist(), SigmaWindow(*typed)) == list(range(7, 13))
 
 
 @pytest.mark.parametrize(
@@ -365,4 +366,4 @@ def test_the_step_axis_has_at_most_eleven_labels():
 
 def test_a_percent_that_the_host_gives_as_a_tensor_is_a_float_here():
     cascade = SimpleNamespace(percent_to_sigma=lambda percent: torch.tensor(1.5))
-    assert isinstance(sigma_window.percent_to_sigma(cascade, 0.5), float)
+    assert isinstance(schedule.percent_to_sigma(cascade, 0.5), float)

@@ -58,12 +58,12 @@ def test_at_cfg_1_and_without_classes_the_advanced_node_acts(sampler):
 
 @pytest.mark.parametrize("kind", ["random", "inverse"])
 def test_other_masks_change_the_picture_and_leave_the_pack_alone(sampler, guided, kind):
-    from sag_delayed_activation.sampling.hooks import DelayedSAG
+    from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance
 
-    shipped = DelayedSAG.mask
+    shipped = SelfAttentionGuidance.mask
     other = sampler.sample(replace(SAG, masking=kind), SAG.cfg)
     assert (other.pictures - guided.pictures).abs().max() > 0.05
-    assert DelayedSAG.mask is shipped
+    assert SelfAttentionGuidance.mask is shipped
 
 
 def test_a_window_of_one_step_acts_on_one_step(sampler):

@@ -10,17 +10,17 @@ from sag_delayed_activation.pictures.mask_tiles import (
     LABEL_HEIGHT,
     LONGEST,
     NARROWEST,
+    draw_mask,
     latent_picture,
-    lit,
     notice,
     outline,
-    resized,
+    resize_masks,
     tile,
     tile_grid,
 )
 from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sampling.masks import SHAPES_KEPT, MaskStore, PackedMask, RunMasks, StepMask
-from sag_delayed_activation.sampling.run import RunCounts
+from sag_delayed_activation.sampling.run_log import RunLog
 
 SHAPE = (1, 4, 8, 8)
 
@@ -32,7 +32,7 @@ def mask_of(*rows):
 def run_of(sigmas, schedule, *masks):
     """A run that evaluated `sigmas`, guided by `masks`, of one SAG node each evaluation from the first."""
     run = RunMasks(None if schedule is None else torch.tensor(schedule))
-    run.counts.append(RunCounts(SigmaWindow(15, 0), list(sigmas)))
+    run.logs.append(RunLog(SigmaWindow(15, 0), list(sigmas)))
     for number, mask in enumerate(masks):
         run.add(StepMask(number, sigmas[number], PackedMask(mask)))
     return run
@@ -72,7 +72,7 @@ def copies(monkeypatch):
     """Every copy that is on its way from here on."""
     made = []
     monkeypatch.setattr(
-        "sag_delayed_activation.sampling.masks.HostCopy", lambda tensor: made.append(Slow(tensor)) or made[-1]
+        "sag_delayed_activation.sampling.masks.CpuCopy", lambda tensor: made.append(Slow(tensor)) or made[-1]
     )
     return made
 
@@ -149,20 +149,20 @@ def test_masks_that_are_still_on_their_way_are_waited_for_before_they_are_compar
 def test_inside_the_mask_the_picture_is_tinted_and_outside_grey_and_dark():
     picture = np.zeros((1, 2, 3), dtype=np.float32)
     picture[0, :, 0] = 1.0  # red
-    shown = np.asarray(lit(picture, np.array([[True, False]]), 80, 40)).astype(int)
+    shown = np.asarray(draw_mask(picture, np.array([[True, False]]), 80, 40)).astype(int)
     assert shown[20, 20].tolist() == [255, 48, 19]  # three quarters red, one quarter of the mask's colour
     assert shown[20, 60].max() - shown[20, 60].min() == 0 and shown[20, 60].max() < 40
 
 
 def test_the_mask_lies_on_the_picture_as_it_lies_in_the_latent():
     mask = np.array([[False, False, True], [False, False, False]])
-    shown = np.asarray(lit(np.ones((2, 3, 3)), mask, 90, 60)).astype(int).mean(axis=-1)
+    shown = np.asarray(draw_mask(np.ones((2, 3, 3)), mask, 90, 60)).astype(int).mean(axis=-1)
     assert [[shown[y, x] > 200 for x in (15, 45, 75)] for y in (15, 45)] == mask.tolist()
 
 
 def test_the_mask_shows_on_black_and_on_white():
     for grey in (0.0, 1.0):
-        shown = np.asarray(lit(np.full((1, 2, 3), grey), np.array([[True, False]]), 80, 40)).astype(int)
+        shown = np.asarray(draw_mask(np.full((1, 2, 3), grey), np.array([[True, False]]), 80, 40)).astype(int)
         assert shown[20, 20].mean() - shown[20, 60].mean() > 40
 
 
@@ -176,8 +176,8 @@ def test_the_outline_runs_inside_the_mask_and_not_along_the_frame():
 
 def test_a_mask_of_a_smaller_latent_is_enlarged_to_its_place():
     small = np.array([[[True, False], [False, True]]])
-    assert np.array_equal(resized(small, 4, 6), small.repeat(2, axis=1).repeat(3, axis=2))
-    assert np.array_equal(resized(small, 2, 2), small)
+    assert np.array_equal(resize_masks(small, 4, 6), small.repeat(2, axis=1).repeat(3, axis=2))
+    assert np.array_equal(resize_masks(small, 2, 2), small)
 
 
 @pytest.mark.parametrize("count, grid", [(1, (1, 1)), (2, (1, 2)), (3, (2, 2)), (10, (3, 4)), (25, (5, 5))])

@@ -146,14 +146,14 @@ def test_guidance_that_is_not_finite_is_left_out_for_its_own_picture_alone(bad, 
     guidance = torch.randn(3, 4, 6, 5).to(kind)
     spoilt = guidance.clone()
     spoilt[1, 2, 3, 4] = bad
-    kept, finite = sag_core.only_finite(spoilt)
+    kept, finite = sag_core.zero_nonfinite(spoilt)
     assert finite.tolist() == [True, False, True]
     assert torch.equal(kept[::2], guidance[::2]) and not kept[1].any() and kept.dtype == kind
 
 
 def test_large_finite_guidance_is_kept_in_half_precision():
     guidance = torch.full((1, 4, 64, 64), 60_000.0, dtype=torch.float16)  # their sum is beyond the largest half
-    assert torch.equal(sag_core.only_finite(guidance)[0], guidance)
+    assert torch.equal(sag_core.zero_nonfinite(guidance)[0], guidance)
 
 
 def whole(value, height=6, width=10):

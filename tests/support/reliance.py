@@ -28,7 +28,8 @@ def host_imports(tree: ast.Module) -> dict[str, str]:
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {name.name.split(".")[0]: name.name.split(".")[0] for name in node.names if is_host(name.name)}
+            imported = [name for name in node.names if is_host(name.name)]
+            found |= {name.asname or name.name.split(".")[0]: name.name.split(".")[0] for name in imported}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and is_host(node.module):
             found |= {name.asname or name.name: f"{node.module}.{name.name}" for name in node.names}
     return found

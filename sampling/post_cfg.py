@@ -1,0 +1,35 @@
+"""What the host hands to a post-CFG function: the one place that knows its keys."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+Conds = list[dict[str, Any]]  # the prompts of one side of CFG, as the host prepared them for sampling
+
+
+class PostCfg(NamedTuple):
+    """One evaluation of the model, as the host tells of it after CFG."""
+
+    x: torch.Tensor  # noisy latent [B, C, h, w]
+    sigma: torch.Tensor  # [B], all the same; one tensor for every hook of this evaluation
+    denoised: torch.Tensor  # the host's result [B, C, h, w]
+    cond: Conds
+    uncond: Conds | None  # None where no negative was evaluated, as at cfg 1
+    cond_denoised: torch.Tensor  # the positive's prediction [B, C, h, w]
+    uncond_denoised: torch.Tensor  # the negative's [B, C, h, w]; zeros where it was not evaluated
+    model: Any  # the host's BaseModel
+    model_options: dict[str, Any]
+
+    @classmethod
+    def of(cls, args: dict[str, Any]) -> PostCfg:
+        """The arguments by their names here; KeyError where the host does not give one."""
+        return cls(
+            args["input"], args["sigma"], args["denoised"], args["cond"], args["uncond"],
+            args["cond_denoised"], args["uncond_denoised"], args["model"], args["model_options"],
+        )  # fmt: skip
+
+    @property
+    def transformer_options(self) -> dict[str, Any]:
+        return self.model_options["transformer_options"]
