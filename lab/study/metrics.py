@@ -24,6 +24,7 @@ NEIGHBOUR = 3
 SPARE = 13  # neighbours kept beyond the third: nearly always one of them is the third without a group
 HIGH = 0.25  # cycles a pixel: half of the highest frequency that a picture holds
 FAINT = 0.1  # 13 of 255 gray levels
+COPIED = 0.1  # from a training picture by no more than 13 of 255 gray levels: of unseen units of Wesnoth none is
 CLIPPED = 1.05  # beyond white or black by 6 of 255 gray levels: the plain background scatters by less
 
 
@@ -134,6 +135,13 @@ def clipped_share(pictures: torch.Tensor) -> torch.Tensor:
 def settle(pictures: torch.Tensor) -> torch.Tensor:
     """Pictures [N, C, h, w] whose values within FAINT of black or white lie there: no faint scatter on a background."""
     return torch.where(pictures.abs() > 1 - FAINT, pictures.sign(), pictures)
+
+
+def nearest(pictures: torch.Tensor, images: torch.Tensor, at_once: int = 500) -> torch.Tensor:
+    """Root mean square distance of each picture [N, C, h, w] to the nearest of the images or of their mirror images."""
+    known = torch.cat([images, images.flip(-1)]).flatten(1)
+    distances = [torch.cdist(part, known).min(dim=1).values for part in pictures.flatten(1).split(at_once)]
+    return torch.cat(distances) / known.shape[1] ** 0.5
 
 
 def compare(sampled: torch.Tensor, real: torch.Tensor, moments: Moments) -> dict[str, np.ndarray]:

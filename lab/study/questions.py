@@ -5,7 +5,7 @@ A setting is sampled once, however many questions it answers. Its name says all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 MANY, FEW = 10_000, 2_000  # pictures a setting
@@ -18,7 +18,16 @@ BETWEEN = ((2, 9), (4, 11), (9, 16), (11, 18))  # the other sliding windows
 DELAYED = ((10, 20), (7, 20), (0, 13))  # longer ones
 INTERVAL = (5.42, 0.28)  # Kynkäänniemi et al., arXiv 2404.07724, found for CFG
 INTERVAL_STEPS = (4, 18)  # what it holds of 20 steps
-VARIED = ("blur_sigma", "threshold", "masking", "every", "fade", "rescale")  # a name says them where they are not plain
+# A name says these where they are not as they are by default.
+VARIED = ("blur_sigma", "threshold", "masking", "every", "fade", "rescale", "form", "detail")
+
+# Of plan.md: the cfg of each world, and the dose that is decided on.
+PLANNED_CFG = {"fashion": 2.0, "emoji": 8.0, "wesnoth": 3.0}
+CFGS_TRIED = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # on wesnoth, to find its own
+DOSE = {"scale": 0.5, "detail": 0.5, "active": LATE}
+LAST = ((16, 20), (18, 20))  # steps of yet shorter windows
+UNSHARP = (0.1, 0.25, 0.5)  # strengths of the control that needs no UNet call
+PAG_SCALE = 2.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Setting:
     fade: str = "none"
     rescale: float = 0.0
     rescale_mode: str = "full"
+    form: str = "sag"  # of guidance, one of forms.FORMS; "sag" is the pack's own
+    detail: float = 0.0
     cfg_like: str = ""  # take cfg from the effective scale of the setting of this name,
     cfg_by: str = ""  # measured by its norm or by its part parallel to CFG
     count: int = FEW
@@ -114,13 +125,44 @@ def against_cfg(world: str, count: int) -> list[Setting]:
     return list(dict.fromkeys(asked))
 
 
+def forms_and_doses(world: str) -> list[Setting]:
+    """What the plan chooses from, the most likely first; each strength of the free control."""
+    base = Setting(world, **DOSE, cfg=PLANNED_CFG[world], form="detail smoothed by 0.7")
+    strong = replace(base, scale=1.0)
+    free = replace(base, form="unsharp smoothed by 0.7", detail=1.0)
+    asked = [base, strong, replace(base, form="all smoothed by 1"), replace(strong, form="all smoothed by 1")]
+    asked += [replace(free, scale=strength) for strength in UNSHARP]
+    asked += variants(base, active=(LAST[0], (10, 20)), detail=(0.35, 0.7), form=("detail", "all smoothed by 0.7"))
+    asked += variants(base, scale=(0.25, 0.75), form=("detail smoothed by 1", "detail smoothed by 0.5"))
+    asked += [replace(strong, active=LAST[0]), replace(strong, detail=0.35), replace(free, scale=0.2, form="unsharp")]
+    asked += [replace(base, scale=PAG_SCALE, form="pag", detail=0.0)]
+    return with_plain(asked)
+
+
+def deciding(world: str, count: int) -> list[Setting]:
+    """The rows of plan.md: no guidance, the dose, the free controls, what else costs as much; then where and when."""
+    plain = Setting(world, cfg=PLANNED_CFG[world], count=count)
+    dose = replace(plain, **DOSE)
+    free = replace(plain, active=dose.active, form="unsharp smoothed by 0.7", detail=1.0)
+    asked = [plain, dose, *(replace(free, scale=strength) for strength in UNSHARP)]
+    asked += [replace(plain, steps=STEPS * 3 // 2), replace(plain, scale=0.5)]
+    asked += [replace(plain, scale=PAG_SCALE, active=dose.active, form="pag")]
+    asked += [replace(dose, active=steps) for steps in LAST]
+    dose, plain = replace(dose, count=FEW), replace(plain, count=FEW)
+    asked += [plain, *variants(dose, active=(EARLY, MIDDLE), masking=("random", "inverse"), threshold=(0.0,))]
+    return list(dict.fromkeys(asked))
+
+
 def questions(world: str) -> dict[str, list[Setting]]:
     """Every question that is asked of a world, by its letter, its settings in order of importance."""
+    chosen = {"choose": forms_and_doses(world), "decide": deciding(world, MANY if world == "fashion" else FEW)}
+    if world == "wesnoth":
+        return chosen | {"sweep": [Setting(world, cfg=cfg) for cfg in CFGS_TRIED]}
     if world == "emoji":
-        return {"a": scales(world, (3.0, 1.5), False, FEW), "b": windows(world, (3.0,), FEW)}
+        return chosen | {"a": scales(world, (3.0, 1.5), False, FEW), "b": windows(world, (3.0,), FEW)}
     base, fried = Setting(world, SCALE), Setting(world, 1.5, 3.0)
     rescaled = [replace(fried, rescale=1.0), replace(fried, rescale=0.5)]
-    return {
+    return chosen | {
         "a": scales(world, (2.0, 1.0, 1.5, 3.0), True, MANY),
         "b": windows(world, (2.0, 1.0), MANY),
         # width of the blur, and threshold of the mask
@@ -135,7 +177,7 @@ def questions(world: str) -> dict[str, list[Setting]]:
     }  # fmt: skip
 
 
-def in_order(world: str, letters: str) -> Iterator[Setting]:
-    """The settings to sample, each once."""
+def in_order(world: str, names: Iterable[str]) -> list[Setting]:
+    """The settings of the questions of these names, each once."""
     asked = questions(world)
-    yield from dict.fromkeys(setting for letter in letters for setting in asked[letter])
+    return list(dict.fromkeys(setting for name in names for setting in asked[name]))

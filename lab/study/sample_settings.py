@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Samples the settings of the study and measures them: one line of JSON a setting, and what is there is not repeated.
 
-    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions ab --budget-seconds 500
-    python -m lab.study.sample_settings emoji --data emoji.npz --weights unet.safetensors --work DIR --questions ab
+    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions a b --budget-seconds 500
+    python -m lab.study.sample_settings emoji --data emoji.npz --weights unet.safetensors --work DIR --questions decide
 
-Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. lab.study.report makes the CSV and the
-text of the lines.
+Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. On two GPUs, run it once on each, with
+--share 0/2 and --share 1/2. lab.study.report makes the CSV and the text of the lines.
 """
 
 from __future__ import annotations
@@ -23,38 +23,58 @@ import torch
 from lab.loading import ROOT, load_host
 from lab.records import Records
 from lab.study.classifier import STEPS, Classifier, describe, load, save, train
-from lab.study.metrics import Moments, clipped_share, compare, high_frequency, leave_out_means, settle
-from lab.study.questions import ARITHMETIC, FEW, MANY, Setting, in_order
+from lab.study.imagenet import ImageNetFeatures
+from lab.study.metrics import (
+    COPIED,
+    Moments,
+    clipped_share,
+    compare,
+    high_frequency,
+    leave_out_means,
+    nearest,
+    settle,
+)
+from lab.study.questions import ARITHMETIC, MANY, Setting, in_order
 from lab.study.sampling import PRECISIONS, Sampler
 
 DEMO = ROOT / "lab/demo/model/fashion_unet.safetensors"
 DIGITS = 7
-SEEN = {"": lambda pictures: pictures, "_settled": settle}  # the pictures as they are, and without faint scatter
+STRIP = 16  # pictures of each setting that are kept, the first ones
 NOISE, BLUR = 0.05, 0.5  # what is done to test pictures, to see what the metrics see
 
 
 class Measure:
-    """The classifier and the data that pictures are held against."""
+    """The real pictures that others are held against, and the features in which that is done."""
 
-    def __init__(self, network: Classifier, images: torch.Tensor) -> None:
-        """`images` are the training data."""
+    def __init__(self, network: Classifier, images: torch.Tensor, imagenet: ImageNetFeatures | None = None) -> None:
+        """`images` are the training data, in no order."""
         self.network, self.device = network, network.head.weight.device
-        mixed = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).to(images.device)
-        self.real = {name: describe(network, change(images[mixed]))[0] for name, change in SEEN.items()}
+        self.images = images[:MANY].to(self.device)
+        self.frequency = high_frequency(self.images).double().mean().item()
+        self.features = {
+            "": lambda pictures: describe(network, pictures)[0],
+            "_settled": lambda pictures: describe(network, settle(pictures))[0],  # without faint scatter
+        }  # fmt: skip
+        if imagenet is not None:
+            self.features["_imagenet"] = imagenet
+        self.real = {name: see(self.images) for name, see in self.features.items()}
         self.moments = {name: Moments.of(features) for name, features in self.real.items()}
 
     def figures(self, pictures: torch.Tensor, classes: torch.Tensor | None) -> dict[str, list[float]]:
         """Replicates of every metric; no accuracy where the pictures were asked for no class."""
         pictures = pictures.to(self.device)
+        shown, frequency = pictures.clamp(-1, 1), leave_out_means(high_frequency(pictures.clamp(-1, 1)))
+        distances = nearest(shown, self.images)
         found = {
-            "high_frequency": leave_out_means(high_frequency(pictures.clamp(-1, 1))),
+            "high_frequency": frequency, "high_frequency_off": np.abs(frequency - self.frequency),
             "clipped": leave_out_means(clipped_share(pictures)),
+            "nearest": leave_out_means(distances), "copied": leave_out_means((distances < COPIED).float()),
         }  # fmt: skip
-        for name, change in SEEN.items():
-            features, predicted = describe(self.network, change(pictures))
-            if classes is not None and not name:
-                found["accuracy"] = leave_out_means((predicted == classes.to(self.device)).float())
-            figures = compare(features, self.real[name], self.moments[name])
+        if classes is not None:
+            predicted = describe(self.network, pictures)[1]
+            found["accuracy"] = leave_out_means((predicted == classes.to(self.device)).float())
+        for name, see in self.features.items():
+            figures = compare(see(pictures), self.real[name], self.moments[name])
             found |= {f"{metric}{name}": replicates for metric, replicates in figures.items()}
         return {metric: rounded(replicates) for metric, replicates in found.items()}
 
@@ -64,7 +84,14 @@ def rounded(values: np.ndarray) -> list[float]:
 
 
 class Results(Records):
-    """The file of results, its rows found by name."""
+    """The file of results, its rows found by name, and beside it the first pictures of each setting."""
+
+    def keep(self, name: str, pictures: torch.Tensor) -> None:
+        """As uint8 [STRIP, C, h, w], in an .npz beside the file."""
+        file = self.file.with_suffix(".npz")
+        kept = dict(np.load(file)) if file.exists() else {}
+        levels = ((pictures[:STRIP].clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
+        np.savez_compressed(file, **kept | {name: levels})
 
     def named(self, name: str) -> dict[str, Any] | None:
         return next((row for row in self.rows if row["name"] == name), None)
@@ -135,8 +162,11 @@ def sample_all(
             plain=setting.name if twin else in_arithmetic(setting.plain, precision),
             device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         )  # fmt: skip
+        results.keep(name, sampled.pictures)
         pace = (time.perf_counter() - started) / work
-        print(f"{name}: Fréchet {figures['frechet'][0]:.3f}, {pace * work:.1f} s", flush=True)
+        distances = [f"{figures[metric][0]:.3f}" for metric in figures if metric.startswith("frechet")]
+        spent = f"{sampled.seconds:.1f} of {pace * work:.1f} s"
+        print(f"{name}: Fréchet {', '.join(distances)}; {spent}", flush=True)
 
 
 def in_arithmetic(setting: Setting, precision: str) -> str:
@@ -146,11 +176,12 @@ def in_arithmetic(setting: Setting, precision: str) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("world", choices=["fashion", "emoji"])
-    parser.add_argument("--data", type=Path, required=True, help="Fashion-MNIST's folder, or emoji_data.py's .npz")
+    parser.add_argument("world", choices=["fashion", "emoji", "wesnoth"])
+    parser.add_argument("--data", type=Path, required=True, help="Fashion-MNIST's folder, or the .npz of *_data.py")
     parser.add_argument("--weights", type=Path, default=DEMO, help="the model (default: the demo's)")
     parser.add_argument("--work", type=Path, required=True, help="folder of the classifier and the results")
-    parser.add_argument("--questions", default="", help="letters, in the order to sample them")
+    parser.add_argument("--questions", nargs="*", default=[], help="in the order to sample them")
+    parser.add_argument("--share", default="0/1", help="which of how many processes this is")
     parser.add_argument("--pictures", type=int, help="so many a setting, for a trial")
     parser.add_argument("--precision", choices=list(PRECISIONS), default=ARITHMETIC)
     parser.add_argument("--batch", type=int, default=2000)
@@ -164,16 +195,21 @@ def main() -> None:
     load_host()
     from lab.demo.train import load_images
 
+    own, processes = map(int, options.share.split("/"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     file = options.work / f"{options.world}_classifier.safetensors"
     network, accuracy = classifier_for(file, options.data, device, options.classifier_steps)
+    if not options.questions:
+        return
     images, labels = load_images(options.data)
-    measure = Measure(network, images)
+    measure = Measure(network, images, ImageNetFeatures(device))
     settings = [replace(s, count=options.pictures or s.count) for s in in_order(options.world, options.questions)]
-    results = Results(options.work / f"{options.world}.jsonl")
-    add_floors(results, options.world, measure, options.data, {s.count for s in settings} or {FEW, MANY}, accuracy)
-    sampler = Sampler(options.weights, labels, MANY, options.precision, options.batch)
-    sample_all(results, sampler, measure, settings, started + options.budget_seconds, options.precision)
+    results = Results(options.work / f"{options.world}.{own}.jsonl")
+    if own == 0:
+        add_floors(results, options.world, measure, options.data, {s.count for s in settings}, accuracy)
+    sampler = Sampler(options.weights, labels, max(s.count for s in settings), options.precision, options.batch)
+    ends = started + options.budget_seconds
+    sample_all(results, sampler, measure, settings[own::processes], ends, options.precision)
     print(f"{time.perf_counter() - started:.0f} s in all", flush=True)
 
 

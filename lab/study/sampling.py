@@ -13,21 +13,21 @@ from typing import Any
 
 import torch
 
-from lab.study.masking import masking
+from lab.study.forms import FORMS, PAG, PerturbedAttention, guidance
 from lab.study.questions import Setting
 
 SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
-ADVANCED = ("threshold", "fade", "rescale", "rescale_mode", "every")  # inputs that the basic node does not have
+ADVANCED = ("threshold", "fade", "rescale", "rescale_mode", "every", "detail")  # not the basic node's
 
 
 @dataclass(frozen=True)
 class Sampled:
     """What a setting gave."""
 
-    pictures: torch.Tensor  # [N, C, 32, 32], not cut off at black and white
+    pictures: torch.Tensor  # [N, C, h, w], not cut off at black and white
     cfg: float
     seconds: float
     extra_calls: float  # of the UNet a picture, as the node counted them
@@ -75,8 +75,9 @@ class Sampler:
         self.model.model.memory_usage_factor = MEMORY_FACTOR
         self.exact, self.batch = precision == "float32", batch
         torch.set_float32_matmul_precision("highest" if self.exact else "high")
-        channels = self.model.get_model_object("latent_format").latent_channels
-        self.noise = torch.randn(most, channels, 32, 32, generator=torch.Generator().manual_seed(SEED))
+        own = self.model.model.model_config.unet_config
+        shape = (most, own["in_channels"], own["image_size"], own["image_size"])
+        self.noise = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
         self.classes = classes_of(labels, most)
         self.negative, self.prompts = table[-1:], table[self.classes]
 
@@ -91,7 +92,7 @@ class Sampler:
             model.set_model_sampler_post_cfg_function(measured)
         fast = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not self.exact)
         found, calls, started = [], 0.0, time.perf_counter()
-        with torch.inference_mode(), masking(setting.masking), fast:
+        with torch.inference_mode(), guidance(setting.form, setting.detail, setting.masking), fast:
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
                 noise, measured.step = self.noise[own], 0
@@ -110,11 +111,19 @@ class Sampler:
         the advanced one, with branch auto."""
         from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
         from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
+        from sag_delayed_activation.sag_core import SigmaWindow
 
-        common = (self.model, setting.scale, setting.blur_sigma, *self.window(setting))
+        window = self.window(setting)
+        if setting.form == PAG:
+            model = self.model.clone()
+            model.set_model_sampler_post_cfg_function(PerturbedAttention(setting.scale, SigmaWindow(*window)))
+            return model
+        common = (self.model, setting.scale, setting.blur_sigma, *window)
         if cfg != 1 and not setting.varied(ADVANCED):
             return SelfAttentionGuidanceCustom().patch(*common)[0]
-        own = {name: getattr(setting, name) for name in ADVANCED}
+        own = {name: getattr(setting, name) for name in setting.varied(ADVANCED)}
+        if setting.form in FORMS:
+            del own["detail"]  # the form sees to it
         return SelfAttentionGuidanceAdvanced().patch(*common, **own)[0]
 
     def window(self, setting: Setting) -> tuple[float, float]:
@@ -134,4 +143,7 @@ def extra_calls(model: Any, shape: torch.Size) -> int:
     from sag_delayed_activation.sampling import MASK_STORE
 
     store = model.model_options.get(MASK_STORE)
-    return sum(log.extra_calls for log in store.runs[tuple(shape)].logs) if store else 0
+    if store:
+        return sum(log.extra_calls for log in store.runs[tuple(shape)].logs)
+    own = [f for f in model.model_options.get("sampler_post_cfg_function", []) if isinstance(f, PerturbedAttention)]
+    return sum(function.calls_of_run() for function in own)

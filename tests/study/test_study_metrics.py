@@ -16,6 +16,7 @@ from lab.study.metrics import (
     high_frequency,
     interval,
     leave_out_means,
+    nearest,
     precision_recall,
     radii,
     settle,
@@ -94,6 +95,12 @@ def test_clipped_counts_what_lies_beyond_black_and_white():
 def test_settled_pictures_lose_what_is_nearly_black_or_white_and_nothing_else():
     given = torch.tensor([-1.2, -0.95, -0.85, 0.0, 0.85, 0.95, 1.3])
     assert settle(given).tolist() == pytest.approx([-1.0, -1.0, -0.85, 0.0, 0.85, 1.0, 1.0])
+
+
+def test_the_nearest_picture_may_be_mirrored_and_the_distance_is_in_units_of_a_pixel():
+    known = features(3 * 2 * 16, 7, dim=1).view(3, 2, 4, 4)
+    given = torch.stack([known[1].flip(-1), known[2] + 0.25])
+    assert nearest(given, known).tolist() == pytest.approx([0.0, 0.25], abs=1e-3)
 
 
 def test_there_are_as_many_replicates_as_groups_and_one():
