@@ -89,9 +89,10 @@ def frechet(sampled: Moments, real: Moments) -> np.ndarray:
     values, vectors = torch.linalg.eigh(real.covariance)
     half = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     # C D and D^(1/2) C D^(1/2) have the same eigenvalues, and the second is symmetric.
-    overlap = torch.linalg.eigvalsh(half @ sampled.covariance @ half).clamp(min=0).sqrt().sum(dim=-1)
+    products = (half @ sampled.covariance @ half).view(-1, *half.shape)  # one by one: GPUs are slow on large batches
+    overlap = torch.stack([torch.linalg.eigvalsh(product).clamp(min=0).sqrt().sum() for product in products])
     traces = sum(m.covariance.diagonal(dim1=-2, dim2=-1).sum(dim=-1) for m in (sampled, real))
-    return ((sampled.mean - real.mean).square().sum(dim=-1) + traces - 2 * overlap).cpu().numpy()
+    return ((sampled.mean - real.mean).square().sum(dim=-1) + traces - 2 * overlap.view_as(traces)).cpu().numpy()
 
 
 def radii(features: torch.Tensor) -> torch.Tensor:
