@@ -139,25 +139,35 @@ def forms_and_doses(world: str) -> list[Setting]:
     return with_plain(asked)
 
 
-def deciding(world: str, count: int) -> list[Setting]:
-    """The rows of plan.md: no guidance, the dose, the free controls, what else costs as much; then where and when."""
-    plain = Setting(world, cfg=PLANNED_CFG[world], count=count)
-    dose = replace(plain, **DOSE)
-    free = replace(plain, active=dose.active, form="unsharp smoothed by 0.7", detail=1.0)
-    asked = [plain, dose, *(replace(free, scale=strength) for strength in UNSHARP)]
-    asked += [replace(plain, steps=STEPS * 3 // 2), replace(plain, scale=0.5)]
+def planned(world: str, count: int | None = None) -> tuple[Setting, Setting]:
+    """Without guidance, and with plan.md's dose."""
+    plain = Setting(world, cfg=PLANNED_CFG[world], count=count or (MANY if world == "fashion" else FEW))
+    return plain, replace(plain, **DOSE)
+
+
+def free_controls(world: str) -> list[Setting]:
+    """What needs no second look of the UNet: the unsharp mask alone, and more steps for the dose's calls."""
+    plain, dose = planned(world)
+    unsharp = replace(dose, form="unsharp smoothed by 0.7", detail=1.0)
+    return [*(replace(unsharp, scale=strength) for strength in UNSHARP), replace(plain, steps=STEPS * 3 // 2)]
+
+
+def deciding(world: str) -> list[Setting]:
+    """The rows of plan.md: no guidance, the dose, the free controls, the paper's and PAG; then when and where."""
+    plain, dose = planned(world)
+    asked = [plain, dose, *free_controls(world), replace(plain, scale=0.5)]
     asked += [replace(plain, scale=PAG_SCALE, active=dose.active, form="pag")]
     asked += [replace(dose, active=steps) for steps in LAST]
-    dose, plain = replace(dose, count=FEW), replace(plain, count=FEW)
+    plain, dose = planned(world, FEW)
     asked += [plain, *variants(dose, active=(EARLY, MIDDLE), masking=("random", "inverse"), threshold=(0.0,))]
     return list(dict.fromkeys(asked))
 
 
 def questions(world: str) -> dict[str, list[Setting]]:
     """Every question that is asked of a world, by its letter, its settings in order of importance."""
-    chosen = {"choose": forms_and_doses(world), "decide": deciding(world, MANY if world == "fashion" else FEW)}
+    chosen = {"choose": forms_and_doses(world), "decide": deciding(world)}
     if world == "wesnoth":
-        return chosen | {"sweep": [Setting(world, cfg=cfg) for cfg in CFGS_TRIED]}
+        return chosen | {"sweep": [Setting(world, cfg=cfg) for cfg in CFGS_TRIED]}  # before the plan is complete
     if world == "emoji":
         return chosen | {"a": scales(world, (3.0, 1.5), False, FEW), "b": windows(world, (3.0,), FEW)}
     base, fried = Setting(world, SCALE), Setting(world, 1.5, 3.0)

@@ -1,7 +1,7 @@
 """The study's results as a CSV, one row a setting, and that CSV as tables of Markdown and as figures in a sentence.
 
 For every metric: its figure, `low` and `high` of its 95 % interval, and the same of its difference from the setting
-named in `against`, over the very same noise and classes.
+named in `against`, over the very same noise and classes. Rows of plan.md also have that of the dose minus the row.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import numpy as np
 import pandas as pd
 
 from lab.study.metrics import corrected, interval
-from lab.study.questions import ARITHMETIC, STEPS, VARIED, Setting, questions
+from lab.study.questions import ARITHMETIC, STEPS, VARIED, Setting, free_controls, planned, questions
 
 TITLES = {
     "frechet": "Fréchet distance", "precision": "precision %", "recall": "recall %", "accuracy": "right class %",
     "high_frequency": "high frequencies, 1/1000", "clipped": "clipped %", "frechet_per_call": "change a call, 1/1000",
+    "frechet_imagenet": "ImageNet's distance", "precision_imagenet": "precision %", "recall_imagenet": "recall %",
+    "high_frequency_off": "high frequencies off, 1/1000", "nearest": "nearest training picture", "copied": "copied %",
 }  # fmt: skip
-UNITS = {"precision": (100, 1), "recall": (100, 1), "accuracy": (100, 1), "clipped": (100, 2),
-         "high_frequency": (1000, 2), "frechet_per_call": (1000, 2)}  # a factor, and decimals; else (1, 3)  # fmt: skip
+UNITS = {"precision": (100, 1), "recall": (100, 1), "accuracy": (100, 1), "clipped": (100, 2), "copied": (100, 1),
+         "high_frequency": (1000, 2), "high_frequency_off": (1000, 2), "frechet_per_call": (1000, 2),
+         "frechet_imagenet": (1, 2)}  # a factor, and decimals; else (1, 3)  # fmt: skip
 AGAINST = {
     "e": "the same without guidance, or against the setting named in the row",
     "settled": "the untouched test pictures",
@@ -30,7 +33,14 @@ AGAINST = {
 CHANGE, SETTLED = ["frechet", "frechet_difference"], ["frechet_settled", "frechet_settled_difference"]
 OTHERS = ["precision", "recall", "accuracy", "high_frequency", "clipped"]
 BOTH_WAYS = [*CHANGE, *SETTLED, "precision", "precision_settled", "recall", "recall_settled"]
-COLUMNS = {"a": [*CHANGE, *SETTLED, *OTHERS], "b": [*CHANGE, "frechet_per_call", *SETTLED, *OTHERS],
+EYES = ("frechet", "frechet_imagenet")  # the distance in each feature space that decides
+PLANNED = [f"{eye}{end}" for eye in EYES for end in ("", "_difference", "_dose")]
+COLUMNS = {"decide": [*PLANNED, "precision", "recall", "precision_imagenet", "recall_imagenet", "accuracy",
+                      "high_frequency_off", "clipped"],
+           "choose": [*PLANNED[:2], *PLANNED[3:5], "precision", "recall", "accuracy", "high_frequency_off"],
+           "sweep": ["frechet", "frechet_imagenet", "precision", "recall", "accuracy", "high_frequency_off", "nearest",
+                     "copied"],
+           "a": [*CHANGE, *SETTLED, *OTHERS], "b": [*CHANGE, "frechet_per_call", *SETTLED, *OTHERS],
            "g": [*CHANGE, *SETTLED, *OTHERS], "settled": BOTH_WAYS}  # by question  # fmt: skip
 
 
@@ -51,6 +61,9 @@ def collect(lines: list[dict[str, Any]]) -> pd.DataFrame:
             found |= with_interval(metric, replicates)
             if found["against"] and metric in against["figures"]:
                 found |= with_interval(f"{metric}_difference", replicates - np.array(against["figures"][metric]))
+        dose = rows.get(planned(row["world"], row["count"])[1].name)
+        for eye in figures.keys() & (dose["figures"].keys() if dose else set()) & set(EYES):
+            found |= with_interval(f"{eye}_dose", np.array(dose["figures"][eye]) - figures[eye])
         table.append(found | {"frechet_corrected": corrected(figures["frechet"])})
     return pd.DataFrame(table)
 
@@ -70,18 +83,19 @@ def with_costs(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def unit(metric: str) -> tuple[float, int]:
-    return UNITS.get(re.sub("_settled|_difference", "", metric), (1, 3))
+    return UNITS.get(re.sub("_settled|_difference|_dose", "", metric), (1, 3))
 
 
 def title(metric: str) -> str:
-    return "its change" if metric.endswith("_difference") else TITLES.get(metric, "settled")
+    ends = {"_difference": "its change", "_dose": "dose minus this"}
+    return next((ends[e] for e in ends if metric.endswith(e)), TITLES.get(metric, "settled"))
 
 
 def shown(row: pd.Series, metric: str) -> str:
     """`1.234 ± 0.034`, its 95 % interval; a dash where there is none."""
     if pd.isna(row.get(metric)):
         return "–"
-    (factor, decimals), sign = unit(metric), "+" if "difference" in metric or "per_call" in metric else ""
+    (factor, decimals), sign = unit(metric), "+" if re.search("difference|per_call|dose", metric) else ""
     value, high = (row[f"{metric}{end}"] * factor for end in ("", "_high"))
     return f"{value:{sign}.{decimals}f} ± {high - value:.{decimals}f}"
 
@@ -143,3 +157,12 @@ def figure(results: pd.DataFrame, wanted: str) -> str:
         return f"{row.iloc[0][metric]:.1%}".replace("%", " %")
     bare = metric in ("effective_norm", "effective_parallel", "frechet_corrected")
     return f"{row.iloc[0][metric]:.2f}" if bare else shown(row.iloc[0], metric)
+
+
+def passes(results: pd.DataFrame, world: str) -> bool:
+    """The rule of plan.md: in both feature spaces the dose lies below no guidance and the best free control."""
+    own = results.set_index("name")
+    plain, dose = (own.loc[setting.name] for setting in planned(world))
+    controls = own.loc[[setting.name for setting in free_controls(world)]]
+    best = {eye: controls.loc[controls[eye].idxmin()] for eye in EYES}
+    return all(dose[f"{e}_difference_high"] < 0 and best[e][f"{e}_dose_high"] < 0 for e in EYES)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from lab.study.metrics import GROUPS
-from lab.study.questions import MANY, Setting
+from lab.study.questions import MANY, Setting, free_controls, planned
 from lab.study.report import CSV, TEMPLATE, TEXT, draw_all, render
-from lab.study.tables import collect, figure, label, read, table, with_costs
+from lab.study.tables import collect, figure, label, passes, read, table, with_costs
 
 SAG = Setting("fashion", 1.0)
 MANY_SAG = Setting("fashion", 1.0, count=MANY)
@@ -90,6 +90,41 @@ def test_only_real_pictures_as_many_as_there_are_stand_in_the_table_of_what_the_
         "settled",
     )
     assert [row.split(" | ")[0] for row in shown.splitlines()[2:4]] == ["| test pictures", ""]
+
+
+def planned_lines(dose_by_imagenet=-0.2):
+    """Lines of a world: the dose a little better than all others in the classifier's features, and so in ImageNet's."""
+    plain, dose = planned("wesnoth")
+    lines = [
+        line(plain, 2.0, 0),
+        line(dose, 1.7, 7),
+        *(line(s, 1.9 + n / 100, 0) for n, s in enumerate(free_controls("wesnoth"))),
+    ]
+    for row in lines:
+        own = dose_by_imagenet if row["name"] == dose.name else 0.0
+        row["figures"]["frechet_imagenet"] = [f + 10 + own for f in row["figures"]["frechet"]]
+    return lines
+
+
+def test_the_dose_passes_where_it_is_better_than_all_in_both_spaces():
+    assert passes(collect(planned_lines()), "wesnoth")
+
+
+def test_it_does_not_pass_where_one_space_puts_a_free_control_before_it():
+    assert not passes(collect(planned_lines(dose_by_imagenet=0.25)), "wesnoth")
+
+
+def test_it_does_not_pass_where_the_interval_reaches_0():
+    lines, dose = planned_lines(), planned("wesnoth")[1]
+    figures = next(row for row in lines if row["name"] == dose.name)["figures"]
+    figures["frechet"] = [1.7, *np.linspace(1.0, 2.4, GROUPS)]
+    assert not passes(collect(lines), "wesnoth")
+
+
+def test_a_row_of_the_plan_shows_what_the_dose_does_beside_it():
+    shown = table(with_costs(collect(planned_lines())), "wesnoth", "decide").splitlines()
+    row = next(row for row in shown if row.startswith("| cfg 3, scale 0 |"))
+    assert row.split(" | ")[2:8] == ["2.000 ± 0.055", "–", "-0.300 ± 0.000", "12.00 ± 0.06", "–", "-0.50 ± 0.00"]
 
 
 def test_a_label_leaves_out_what_all_rows_share():
