@@ -24,7 +24,7 @@ VARIED = ("blur_sigma", "threshold", "masking", "every", "fade", "rescale", "for
 # Of plan.md: the cfg of each world, and the dose that is decided on.
 PLANNED_CFG = {"fashion": 2.0, "emoji": 8.0, "wesnoth": 3.0}
 CFGS_TRIED = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # on wesnoth, to find its own
-DOSE = {"scale": 0.5, "detail": 0.5, "active": LATE}
+DOSE = {"scale": 0.5, "detail": 0.5, "active": LATE, "form": "detail smoothed by 0.7"}
 LAST = ((16, 20), (18, 20))  # steps of yet shorter windows
 UNSHARP = (0.1, 0.25, 0.5)  # strengths of the control that needs no UNet call
 PAG_SCALE = 2.0
@@ -127,7 +127,7 @@ def against_cfg(world: str, count: int) -> list[Setting]:
 
 def forms_and_doses(world: str) -> list[Setting]:
     """What the plan chooses from, the most likely first; each strength of the free control."""
-    base = Setting(world, **DOSE, cfg=PLANNED_CFG[world], form="detail smoothed by 0.7")
+    base = Setting(world, **DOSE, cfg=PLANNED_CFG[world])
     strong = replace(base, scale=1.0)
     free = replace(base, form="unsharp smoothed by 0.7", detail=1.0)
     asked = [base, strong, replace(base, form="all smoothed by 1"), replace(strong, form="all smoothed by 1")]
