@@ -22,7 +22,7 @@ INTERVAL_STEPS = (4, 18)  # what it holds of 20 steps
 VARIED = ("blur_sigma", "threshold", "masking", "every", "fade", "rescale", "form", "detail")
 
 # Of plan.md: the cfg of each world, and the dose that is decided on.
-PLANNED_CFG = {"fashion": 2.0, "emoji": 8.0, "wesnoth": 3.0}
+PLANNED_CFG = {"fashion": 2.0, "emoji": 8.0, "wesnoth": 8.0}
 CFGS_TRIED = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # on wesnoth, to find its own
 DOSE = {"scale": 0.5, "detail": 0.5, "active": LATE, "form": "detail smoothed by 0.7"}
 LAST = ((16, 20), (18, 20))  # steps of yet shorter windows
