@@ -84,7 +84,8 @@ class SelfAttentionGuidanceCustom:
                     "sigma_start",
                     15.0,
                     "Highest noise level (sigma) at which it acts, inclusive. Lower it to delay guidance. "
-                    "1000 means no upper bound.",
+                    "1000 means no upper bound. Flow models run from 1 to 0: SD's 14.6, 5.42 and 1.62 are 0.936, 0.844 "
+                    "and 0.618 there.",
                 ),
                 "sigma_end": float_input(
                     "sigma_end",

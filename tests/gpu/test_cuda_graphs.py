@@ -50,8 +50,8 @@ def sampled(demo, model, apart):
             model, noise, 8, 2.0, "euler", "normal", [[positive, {}]], negative,
             torch.zeros_like(noise), disable_pbar=True, seed=7,
         )  # fmt: skip
-    (run,) = model.model_options[MASK_STORE].runs.values()
-    return latent, np.stack([step.mask.unpacked() for step in run.steps])
+    (runs,) = model.model_options[MASK_STORE].runs.values()
+    return latent, np.stack([step.mask.unpacked() for step in runs[-1].steps])
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["one call", "a call for each prompt"])

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from said import ELLIPSIS, is_said, templates
+from said import ELLIPSIS, is_said, reasons, templates
 
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 
@@ -88,3 +88,15 @@ def test_a_message_quoted_in_the_help_is_one_of_the_codes(known, kind, quote):
 def test_a_message_that_the_code_does_not_have_would_be_found_out(known):
     assert not is_said("… must be a lucky number, got …", known)
     assert not is_said("the model is too heavy", known)
+
+
+def test_every_reason_for_not_acting_is_explained_in_the_help():
+    quoted = {quote for _, quote in QUOTES}
+    unexplained = [r for r in reasons() if not any(re.fullmatch(r, quote) for quote in quoted)]
+    assert len(reasons()) > 15 and unexplained == []
+
+
+def test_the_flow_numbers_are_those_of_sds_sigmas():
+    (pairs,) = re.findall(r"SD's ([\d.]+) is ([\d.]+) there, ([\d.]+) is ([\d.]+), ([\d.]+) is ([\d.]+)\.", page(BASIC))
+    for of_sd, of_flow in zip(map(float, pairs[::2]), map(float, pairs[1::2]), strict=True):
+        assert abs(of_sd / (1 + of_sd) - of_flow) < 1e-3
