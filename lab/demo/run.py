@@ -73,8 +73,9 @@ def main() -> None:
         f"with detail,\ndifference x {GAIN}": difference(detailed, plain),
     }
     grid(rows, CLASSES).save(OUT / "comparison.png", optimize=True)
-    costs = {name.replace("\n", " "): {"UNet calls": calls, "seconds": seconds} for name, (_, calls, seconds) in results.items()}
-    table = pd.DataFrame(costs).T.to_markdown(floatfmt=("", ".0f", ".1f"))
+    costs = {name: {"UNet calls": calls, "seconds": spent} for name, (_, calls, spent) in results.items()}
+    names = [name.replace("\n", " ") for name in costs]
+    table = pd.DataFrame(costs).T.set_axis(names).to_markdown(floatfmt=("", ".0f", ".1f"))
     (OUT / "table.md").write_text(table + "\n")
     print(table, OUT / "comparison.png", sep="\n\n")
 

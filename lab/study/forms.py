@@ -50,7 +50,7 @@ def unsharp(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: fl
 FORMS: dict[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
     "detail": partial(second_smooth, width=0.0),
     **{f"detail smoothed by {width:g}": partial(second_smooth, width=width) for width in (0.5, 1.0)},
-    **{f"all smoothed by {width:g}": partial(all_smooth, width=width) for width in (0.5, 0.7, 1.0)},
+    **{f"all smoothed by {width:g}": partial(all_smooth, width=width) for width in (0.7, 1.0)},
     "unsharp": partial(unsharp, width=0.0), "unsharp smoothed by 0.7": partial(unsharp, width=0.7),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lab.study.metrics import corrected, interval
+from lab.study.metrics import interval
 from lab.study.questions import (
     PLANNED_CFG,
     SHIPPED_DETAIL,
@@ -77,7 +77,7 @@ def collect(lines: list[dict[str, Any]]) -> pd.DataFrame:
         for eye in figures.keys() & dose["figures"].keys() & set(EYES):
             if row.get("cfg") == PLANNED_CFG[row["world"]]:
                 found |= with_interval(f"{eye}_dose", np.array(dose["figures"][eye]) - figures[eye])
-        table.append(found | {"frechet_corrected": corrected(figures["frechet"])})
+        table.append(found)
     return pd.DataFrame(table)
 
 
@@ -157,7 +157,7 @@ def figure(results: pd.DataFrame, wanted: str) -> str:
         raise KeyError(f"no setting named {name}")
     if metric == "test_accuracy":
         return f"{row.iloc[0][metric]:.1%}".replace("%", " %")
-    return f"{row.iloc[0][metric]:.2f}" if metric == "frechet_corrected" else shown(row.iloc[0], metric)
+    return shown(row.iloc[0], metric)
 
 
 def decisive(results: pd.DataFrame, world: str) -> dict[str, tuple[pd.Series, pd.Series]]:
