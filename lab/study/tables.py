@@ -180,7 +180,7 @@ def passes(results: pd.DataFrame, world: str) -> bool:
 def rule(results: pd.DataFrame) -> str:
     """The rule's table, of all worlds."""
     lines = [
-        ["world", "seen by", "dose minus no guidance", "dose minus the best free control", "that control", "passes"]
+        ["world", "seen by", "dose minus no guidance", "minus the best free control", "that control", "both below 0"]
     ]
     for world in PLANNED_CFG:
         called = {setting.name: name for name, setting in free_controls(world).items()}

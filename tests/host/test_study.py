@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lab.loading import ROOT
 from lab.study.classifier import Classifier
 from lab.study.forms import FORMS, second_smooth
-from lab.study.questions import DOSE, PLANNED_CFG, SHIPPED_DETAIL, Setting, in_order, questions
+from lab.study.questions import DOSE, LAST, LATE, PLANNED_CFG, SHIPPED_DETAIL, Setting, in_order, questions
 from lab.study.sample_settings import DEMO, Measure, Results, sample_all
 from lab.study.sampling import Sampled, Sampler
 
@@ -109,6 +110,16 @@ def test_the_deeper_unet_is_known_by_its_weights(tmp_path):
 
 def test_a_window_of_one_step_acts_on_one_step(sampler):
     assert sampler.sample(replace(SAG, active=(1, 2))).extra_calls == 1
+
+
+@pytest.mark.parametrize("steps, start", [(LATE, 0.92), *zip(LAST, (0.5, 0.26), strict=True)])
+def test_the_sigmas_that_help_and_study_name_hold_the_steps_that_were_sampled(sampler, steps, start):
+    from sag_delayed_activation.sampling import schedule_of
+
+    sigmas = schedule_of(sampler.model, "normal", 20, 1.0, "euler").tolist()[:-1]
+    assert [step for step, sigma in enumerate(sigmas) if sigma <= start] == [*range(*steps)]
+    for text in ("docs/study.md", "web/docs/SAG delayed activation (advanced).md"):
+        assert f"{start:g}" in (ROOT / text).read_text(encoding="utf-8")
 
 
 class Noise:

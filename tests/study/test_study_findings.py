@@ -58,7 +58,7 @@ def test_the_paper_s_sag_harms_garments_by_both_eyes_and_helps_the_coloured_worl
 
 
 def test_it_is_not_attention_that_helps():
-    assert change("wesnoth", "inverse mask") < change("wesnoth", "the dose")
+    assert row("wesnoth", "inverse mask")["frechet_dose_low"] > 0
     random = row("wesnoth", "random mask")
     assert random["frechet_dose_low"] < 0 < random["frechet_dose_high"]
     for eye in EYES:
