@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The demo: ComfyUI samples the same seed without guidance, with SAG always on, and with SAG delayed.
+"""The demo: ComfyUI samples the same seed without guidance, with the paper's SAG, and with the dose of the study.
 
 Writes lab/demo/out/comparison.png and lab/demo/out/table.md. Run it as `python dev.py demo`.
 """
@@ -14,16 +14,23 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from lab.demo.garments import SEED, Garments
+from lab.demo.garments import ADVANCED, BASIC, SEED, Garments
 
 OUT = Path(__file__).resolve().parent / "out"
-SETTINGS = {"no guidance": None, "SAG always on": 1000.0, "SAG delayed": 2.0}  # sigma_start; None: no node at all
-TILE, GAP, MARGIN, GAIN = 140, 4, 210, 2
+SCALE, DETAIL, LAST_THIRD = 0.5, 0.5, 0.92  # of lab/study/plan.md; sigma_start of steps 13 to 20 of 20
+SETTINGS: dict[str, tuple[str, dict[str, float]] | None] = {  # a node and what is set on it; None: no node at all
+    "no guidance": None,
+    "the paper's SAG": (BASIC, {"scale": SCALE}),
+    "with detail,\nlast third": (ADVANCED, {"scale": SCALE, "detail": DETAIL, "sigma_start": LAST_THIRD}),
+}
+TILE, GAP, MARGIN, GAIN = 140, 4, 210, 4
 
 
-def sample(garments: Garments, sigma_start: float | None, seed: int = SEED) -> tuple[np.ndarray, int, float]:
+def sample(
+    garments: Garments, node: tuple[str, dict[str, float]] | None, seed: int = SEED
+) -> tuple[np.ndarray, int, float]:
     """Ten gray pictures [10, 28, 28] from 0 to 255, the number of UNet calls, and seconds."""
-    model = garments.model if sigma_start is None else garments.guide(sigma_start=sigma_start)
+    model = garments.guide(node[0], **node[1]) if node else garments.model
     started, calls = time.perf_counter(), garments.calls
     pictures = garments.pictures(garments.sample(model, seed))
     seconds = time.perf_counter() - started
@@ -58,16 +65,17 @@ def main() -> None:
 
     OUT.mkdir(exist_ok=True)
     sample(garments, None, SEED + 1)  # loads the model, so that the first timed run is like the others
-    results = {name: sample(garments, start) for name, start in tqdm(SETTINGS.items(), "sampling")}
-    plain, always, delayed = (pictures for pictures, _, _ in results.values())
-    rows = {
-        "no guidance": plain, "SAG always on": always, "SAG delayed,\nsigma up to 2": delayed,
-        f"always on, its\ndifference x {GAIN}": difference(always, plain),
-        f"delayed, its\ndifference x {GAIN}": difference(delayed, plain),
-    }  # fmt: skip
+    results = {name: sample(garments, node) for name, node in tqdm(SETTINGS.items(), "sampling")}
+    plain, paper, detailed = (pictures for pictures, _, _ in results.values())
+    rows = {f"{name},\n{calls} UNet calls": pictures for name, (pictures, calls, _) in results.items()}
+    rows |= {
+        f"the paper's SAG,\ndifference x {GAIN}": difference(paper, plain),
+        f"with detail,\ndifference x {GAIN}": difference(detailed, plain),
+    }
     grid(rows, CLASSES).save(OUT / "comparison.png", optimize=True)
-    costs = {name: {"UNet calls": calls, "seconds": seconds} for name, (_, calls, seconds) in results.items()}
-    table = pd.DataFrame(costs).T.to_markdown(floatfmt=("", ".0f", ".1f"))
+    costs = {name: {"UNet calls": calls, "seconds": spent} for name, (_, calls, spent) in results.items()}
+    names = [name.replace("\n", " ") for name in costs]
+    table = pd.DataFrame(costs).T.set_axis(names).to_markdown(floatfmt=("", ".0f", ".1f"))
     (OUT / "table.md").write_text(table + "\n")
     print(table, OUT / "comparison.png", sep="\n\n")
 

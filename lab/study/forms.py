@@ -11,7 +11,7 @@ from unittest.mock import patch
 import torch
 
 TOKENS = 8  # along a side of the middle block, in all of the study's models
-SHIPPED, PAG = "sag", "pag"  # forms; the second is no form of SAG, and wraps nothing
+PAG = "pag"  # no form of SAG, and wraps nothing
 
 
 def shuffle(mask: torch.Tensor) -> torch.Tensor:
@@ -46,10 +46,11 @@ def unsharp(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: fl
 
 
 # What guidance is, of `paper` = degraded - sag, `missing` = x0 - degraded, and detail. The numbers are latent pixels.
+# "detail smoothed by 0.7" is the node's own.
 FORMS: dict[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
     "detail": partial(second_smooth, width=0.0),
-    **{f"detail smoothed by {width:g}": partial(second_smooth, width=width) for width in (0.5, 0.7, 1.0)},
-    **{f"all smoothed by {width:g}": partial(all_smooth, width=width) for width in (0.5, 0.7, 1.0)},
+    **{f"detail smoothed by {width:g}": partial(second_smooth, width=width) for width in (0.5, 1.0)},
+    **{f"all smoothed by {width:g}": partial(all_smooth, width=width) for width in (0.7, 1.0)},
     "unsharp": partial(unsharp, width=0.0), "unsharp smoothed by 0.7": partial(unsharp, width=0.7),
 }  # fmt: skip
 

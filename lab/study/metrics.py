@@ -54,11 +54,6 @@ def interval(replicates: np.ndarray) -> tuple[float, float]:
     return replicates[0] - reach, replicates[0] + reach
 
 
-def corrected(replicates: np.ndarray) -> float:
-    """The figure without the part of its bias that falls as 1 / count: sets of different sizes may be compared."""
-    return GROUPS * replicates[0] - (GROUPS - 1) * replicates[1:].mean()
-
-
 @dataclass(frozen=True)
 class Moments:
     """Mean and covariance of features, float64; several of them along the first dimension."""

@@ -1,64 +1,53 @@
 #!/usr/bin/env python3
-"""Draws docs/study/pictures.png: the same noise without guidance, with it, and with a negative scale. Runs on the CPU.
+"""Draws docs/study/WORLD.png: the first 16 pictures of no guidance, the paper's SAG and the dose, from the same noise.
 
-    COMFYUI_PATH=/path/to/ComfyUI python -m lab.study.pictures --emoji emoji.npz --weights WORK/emoji_unet.safetensors
+    python -m lab.study.pictures WORK
 
-The pictures are the first of the study's own, nothing is selected.
+WORK is the folder of lab.study.sample_settings, which keeps the first pictures of each setting. Nothing is selected.
 """
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
+import sys
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-import torch
+from PIL import Image, ImageDraw, ImageFont
 
-from lab.loading import ROOT, load_host
-from lab.study.questions import EARLY, LATE, MANY, Setting
-from lab.study.sample_settings import DEMO
-from lab.study.sampling import Sampler
+from lab.loading import ROOT
+from lab.study.questions import PLANNED_CFG, deciding
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
-
-OUT = ROOT / "docs/study/pictures.png"
-SHOWN = 14  # pictures a row
-ROWS = {
-    "no guidance": {}, "scale 1": {"scale": 1.0}, "scale 1, first 7 steps": {"scale": 1.0, "active": EARLY},
-    "scale 1, last 7 steps": {"scale": 1.0, "active": LATE}, "scale -0.5": {"scale": -0.5},
-}  # fmt: skip
+SHOWN = ("no guidance", "the paper's SAG", "the dose")  # from left to right
+ACROSS, SIDE, GAP, TITLE = 4, 96, 16, 28  # pictures, and pixels of a picture, between sheets, of a title
+LARGER = {"wesnoth": 128}  # a multiple of its 64 pixels
+COLOURS = 192  # of the file
 
 
-def strips(weights: Path, labels: torch.Tensor, plain: Setting) -> list[np.ndarray]:
-    """One strip [32, SHOWN * 32, C] for each of ROWS, from 0 to 1."""
-    sampler = Sampler(weights, labels, MANY, "float32", SHOWN)
-    sampled = [sampler.sample(replace(plain, **row), plain.cfg).pictures for row in ROWS.values()]
-    return [torch.cat(list(p.clamp(-1, 1)), dim=-1).permute(1, 2, 0).numpy() / 2 + 0.5 for p in sampled]
+def sheet(pictures: np.ndarray, side: int) -> Image.Image:
+    """uint8 [16, C, h, w] in rows of four."""
+    rows = pictures.reshape(-1, ACROSS, *pictures.shape[1:]).transpose(0, 3, 1, 4, 2)  # [4, h, 4, w, C]
+    height, width = rows.shape[1], rows.shape[3]
+    pixels = rows.reshape(len(rows) * height, ACROSS * width, -1)
+    whole = Image.fromarray(pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels)
+    return whole.resize((ACROSS * side, len(rows) * side), Image.Resampling.NEAREST)
 
 
-def draw(rows: list[np.ndarray]) -> None:
-    figure, panels = plt.subplots(len(rows), 1, figsize=(11, 7.6), layout="constrained")
-    for panel, strip, title in zip(panels, rows, [*ROWS] * 2, strict=True):
-        panel.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        panel.set(xticks=[], yticks=[])
-        panel.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=10)
-    figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)
-    figure.savefig(OUT, dpi=110)
+def draw(world: str, kept: dict[str, np.ndarray], file: Path) -> None:
+    """The sheets of SHOWN beside one another."""
+    side = LARGER.get(world, SIDE)
+    step, font = ACROSS * side + GAP, ImageFont.load_default(20)
+    page = Image.new("RGB", (step * len(SHOWN) - GAP, TITLE + ACROSS * side), "white")
+    for place, name in enumerate(SHOWN):
+        ImageDraw.Draw(page).text((place * step + 4, 2), name, "black", font=font)
+        page.paste(sheet(kept[deciding(world)[name].name], side), (place * step, TITLE))
+    page.quantize(COLOURS).save(file, optimize=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--emoji", type=Path, required=True, help="emoji_data.py's .npz")
-    parser.add_argument("--weights", type=Path, required=True, help="the emoji model")
-    options = parser.parse_args()
-    load_host()
-    labels = torch.from_numpy(np.load(options.emoji)["train_labels"]).long()
-    garments = torch.arange(10).repeat(6000)  # as many of each as in the data
-    emoji = strips(options.weights, labels, Setting("emoji", cfg=3.0, count=SHOWN))
-    draw([*strips(DEMO, garments, Setting("fashion", count=SHOWN)), *emoji])
+    for world in PLANNED_CFG:
+        files = sorted(Path(sys.argv[1]).glob(f"{world}.*.npz"))
+        kept = dict(item for file in files for item in np.load(file).items())
+        draw(world, kept, ROOT / f"docs/study/{world}.png")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Samples the settings of the study and measures them: one line of JSON a setting, and what is there is not repeated.
 
-    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions a b --budget-seconds 500
+    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions choose --budget-seconds 500
     python -m lab.study.sample_settings emoji --data emoji.npz --weights unet.safetensors --work DIR --questions decide
 
 Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. On two GPUs, run it once on each, with
@@ -60,8 +60,8 @@ class Measure:
         self.real = {name: see(self.images) for name, see in self.features.items()}
         self.moments = {name: Moments.of(features) for name, features in self.real.items()}
 
-    def figures(self, pictures: torch.Tensor, classes: torch.Tensor | None) -> dict[str, list[float]]:
-        """Replicates of every metric; no accuracy where the pictures were asked for no class."""
+    def figures(self, pictures: torch.Tensor, classes: torch.Tensor) -> dict[str, list[float]]:
+        """Replicates of every metric of pictures that were asked for these classes."""
         pictures = pictures.to(self.device)
         shown, frequency = pictures.clamp(-1, 1), leave_out_means(high_frequency(pictures.clamp(-1, 1)))
         distances = nearest(shown, self.images)
@@ -70,9 +70,8 @@ class Measure:
             "clipped": leave_out_means(clipped_share(pictures)),
             "nearest": leave_out_means(distances), "copied": leave_out_means((distances < COPIED).float()),
         }  # fmt: skip
-        if classes is not None:
-            predicted = describe(self.network, pictures)[1]
-            found["accuracy"] = leave_out_means((predicted == classes.to(self.device)).float())
+        predicted = describe(self.network, pictures)[1]
+        found["accuracy"] = leave_out_means((predicted == classes.to(self.device)).float())
         for name, see in self.features.items():
             figures = compare(see(pictures), self.real[name], self.moments[name])
             found |= {f"{metric}{name}": replicates for metric, replicates in figures.items()}
@@ -95,11 +94,6 @@ class Results(Records):
 
     def named(self, name: str) -> dict[str, Any] | None:
         return next((row for row in self.rows if row["name"] == name), None)
-
-    def cfg_of(self, setting: Setting) -> float | None:
-        """The cfg to sample with; None where it waits for a setting that is not there yet."""
-        like = self.named(setting.cfg_like)
-        return setting.cfg if not setting.cfg_like else like and like[f"effective_{setting.cfg_by}"]
 
 
 def classifier_for(file: Path, data: Path, device: torch.device, steps: int) -> tuple[Classifier, float]:
@@ -145,21 +139,19 @@ def sample_all(
     """Every setting that is not there yet, until the next one would not be done by `ends`."""
     pace = 0.0  # seconds for one evaluation of one picture, of the last setting
     for setting in settings:
-        name, cfg = in_arithmetic(setting, precision), results.cfg_of(setting)
-        if results.named(name) or cfg is None:
+        name = in_arithmetic(setting, precision)
+        if results.named(name):
             continue
         work, started = setting.evaluations * setting.count, time.perf_counter()
         if started + pace * work > ends:
             print(f"out of time before {name}", flush=True)
             return
-        sampled = sampler.sample(setting, cfg)
-        figures = measure.figures(sampled.pictures, sampler.classes[: setting.count] if setting.conditional else None)
-        # In other arithmetic than the study's it is held against itself in the study's, if that is there.
-        twin = name != setting.name and results.named(setting.name)
+        sampled = sampler.sample(setting)
+        figures = measure.figures(sampled.pictures, sampler.classes[: setting.count])
         of_run = {key: value for key, value in vars(sampled).items() if key != "pictures"}
         results.add(
             name=name, **asdict(setting) | of_run, arithmetic=precision, figures=figures,
-            plain=setting.name if twin else in_arithmetic(setting.plain, precision),
+            plain=in_arithmetic(setting.plain, precision),
             device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         )  # fmt: skip
         results.keep(name, sampled.pictures)

@@ -6,7 +6,6 @@ Picture i has the same noise and the same class in every setting, whatever the b
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from lab.study.questions import Setting
 SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+BLUR_SIGMA = 2.0  # of all settings, the node's default
 MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
-ADVANCED = ("threshold", "fade", "rescale", "rescale_mode", "every", "detail")  # not the basic node's
+ADVANCED = ("threshold", "detail")  # not the basic node's
 
 
 @dataclass(frozen=True)
@@ -28,40 +28,14 @@ class Sampled:
     """What a setting gave."""
 
     pictures: torch.Tensor  # [N, C, h, w], not cut off at black and white
-    cfg: float
     seconds: float
     extra_calls: float  # of the UNet a picture, as the node counted them
-    effective_norm: float | None  # cfg whose guidance has this norm; None at cfg 1
-    effective_parallel: float | None  # cfg whose guidance has this part along CFG's own direction
 
 
 def classes_of(labels: torch.Tensor, count: int) -> torch.Tensor:
     """`count` classes as frequent as among `labels`, every stretch of them mixed."""
     places = (torch.arange(count, dtype=torch.float64) * GOLDEN).frac() * len(labels)
     return labels.cpu().sort().values[places.long()]
-
-
-class EffectiveScale:
-    """A post-CFG function behind the node's: all guidance of a step, measured in CFG's own.
-
-    v = guided - uncond, d = cond - uncond. The norm's scale is |v| / |d|, the mean over all steps, as in "Guidance
-    Matters", arXiv 2602.22570; the parallel one is <v, d> / |d|^2. Plain CFG gives its own scale by both.
-    """
-
-    def __init__(self) -> None:
-        self.sums: dict[int, torch.Tensor] = defaultdict(lambda: 0)  # by step: v v, d d, v d over all pictures
-        self.step = 0
-
-    def __call__(self, args: dict[str, Any]) -> torch.Tensor:
-        guidance, direction = (args[name] - args["uncond_denoised"] for name in ("denoised", "cond_denoised"))
-        pairs = ((guidance, guidance), (direction, direction), (guidance, direction))
-        self.sums[self.step] += torch.stack([(a.double() * b).sum() for a, b in pairs])
-        self.step += 1
-        return args["denoised"]
-
-    def scales(self) -> tuple[float, float]:
-        vv, dd, vd = torch.stack(list(self.sums.values())).unbind(dim=1)
-        return (vv / dd).sqrt().mean().item(), (vd / dd).mean().item()
 
 
 class Sampler:
@@ -81,34 +55,28 @@ class Sampler:
         self.classes = classes_of(labels, most)
         self.negative, self.prompts = table[-1:], table[self.classes]
 
-    def sample(self, setting: Setting, cfg: float) -> Sampled:
-        """All pictures of `setting`, sampled at `cfg`."""
+    def sample(self, setting: Setting) -> Sampled:
+        """All pictures of `setting`."""
         import comfy.sample
 
         torch.manual_seed(SEED)  # for the random masks
-        model, measured = self.guided(setting, cfg), EffectiveScale()
-        if measures := cfg != 1:
-            model = model.clone()
-            model.set_model_sampler_post_cfg_function(measured)
+        model = self.guided(setting)
         fast = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not self.exact)
         found, calls, started = [], 0.0, time.perf_counter()
         with torch.inference_mode(), guidance(setting.form, setting.detail, setting.masking), fast:
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
-                noise, measured.step = self.noise[own], 0
-                prompts = self.prompts[own] if setting.conditional else self.negative
+                noise = self.noise[own]
                 found.append(comfy.sample.sample(
-                    model, noise, setting.steps, cfg, "euler", "normal", [[prompts, {}]], [[self.negative, {}]],
-                    torch.zeros_like(noise), disable_pbar=True, seed=SEED,
+                    model, noise, setting.steps, setting.cfg, "euler", "normal", [[self.prompts[own], {}]],
+                    [[self.negative, {}]], torch.zeros_like(noise), disable_pbar=True, seed=SEED,
                 ))  # fmt: skip
                 calls += extra_calls(model, noise.shape) * len(noise)
         seconds = time.perf_counter() - started
-        norm, parallel = measured.scales() if measures else (None, None)
-        return Sampled(torch.cat(found), cfg, seconds, calls / setting.count, norm, parallel)
+        return Sampled(torch.cat(found), seconds, calls / setting.count)
 
-    def guided(self, setting: Setting, cfg: float) -> Any:
-        """The MODEL behind the node. At cfg 1, where the basic node does not act, and for its own settings, that is
-        the advanced one, with branch auto."""
+    def guided(self, setting: Setting) -> Any:
+        """The MODEL behind the node: behind the basic one, or for its own settings the advanced one."""
         from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
         from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
         from sag_delayed_activation.sag_core import SigmaWindow
@@ -118,8 +86,8 @@ class Sampler:
             model = self.model.clone()
             model.set_model_sampler_post_cfg_function(PerturbedAttention(setting.scale, SigmaWindow(*window)))
             return model
-        common = (self.model, setting.scale, setting.blur_sigma, *window)
-        if cfg != 1 and not setting.varied(ADVANCED):
+        common = (self.model, setting.scale, BLUR_SIGMA, *window)
+        if not setting.varied(ADVANCED):
             return SelfAttentionGuidanceCustom().patch(*common)[0]
         own = {name: getattr(setting, name) for name in setting.varied(ADVANCED)}
         if setting.form in FORMS:
@@ -131,8 +99,8 @@ class Sampler:
         from sag_delayed_activation.sampling import schedule_of
         from sag_delayed_activation.sigma_window import window_around
 
-        if setting.sigmas or not setting.active:
-            return setting.sigmas or (1000.0, 0.0)
+        if not setting.active:
+            return 1000.0, 0.0
         sigmas = schedule_of(self.model, "normal", setting.steps, 1.0, "euler").tolist()
         found = window_around(sigmas, range(*setting.active))
         return found.start, found.end

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 import torch
 
-from lab.demo.in_process import Garments
+from lab.demo.garments import Garments
 from lab.loading import ROOT
 
 matplotlib.use("Agg")

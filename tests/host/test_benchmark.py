@@ -15,13 +15,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lab.benchmarks import cases, report
 from lab.benchmarks.own_time import own_stretches
 from lab.benchmarks.runs import run
-from lab.benchmarks.variants import VARIANTS, variant
-from lab.loading import ROOT
+from lab.benchmarks.variants import BLUR, SCALE, VARIANTS, variant
+from lab.loading import ROOT, load_pack
 from lab.records import Records, read
 
 pytestmark = [pytest.mark.host, has_todays_nodes]
 CASE = cases.Case("tiny", 64, steps=2)
 RESULTS = ROOT / "lab/benchmarks/RESULTS.md"
+HANDFUL = 6  # operations a step
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +66,36 @@ class Operations(TorchDispatchMode):
         return operation(*args, **(options or {}))
 
 
+def operations_of(work, model):
+    """How many operations torch is asked for in a run of the model."""
+    with torch.no_grad(), Operations() as operations:
+        work.sample(model)
+    return operations.count
+
+
 def test_a_step_takes_no_more_operations_than_with_comfyuis_own_sag():
     case = CASE._replace(steps=4)
-    work, counts = cases.workload(case), {}
+    work = cases.workload(case)
     work.sample(work.model)  # the first one loads the model, too
-    for name in ("unpatched", "host", "all", "none"):
-        model = variant(name, work.model, case.steps)
-        with torch.no_grad(), Operations() as operations:
-            work.sample(model)
-        counts[name] = operations.count
+    names = ("unpatched", "host", "all", "none")
+    counts = {name: operations_of(work, variant(name, work.model, case.steps)) for name in names}
     assert counts["unpatched"] < counts["none"] <= counts["unpatched"] + 10 * case.steps
     assert counts["none"] < counts["all"] <= counts["host"]
+
+
+def test_detail_adds_a_handful_of_operations_to_a_step_that_acts_and_at_0_none():
+    case = CASE._replace(steps=4)
+    work = cases.workload(case)
+    advanced = load_pack().NODE_CLASS_MAPPINGS["SAG delayed activation (advanced)"]()
+
+    def given(detail, sigma_start=1000.0):
+        return operations_of(work, advanced.patch(work.model, SCALE, BLUR, sigma_start, 0.0, detail=detail)[0])
+
+    given(0.5)  # the first one loads the model, and makes the kernels of both blurs
+    without, more = given(0.0), given(0.5)
+    assert without == operations_of(work, variant("all", work.model, case.steps))
+    assert 0 < more - without <= HANDFUL * case.steps
+    assert given(0.5, sigma_start=1e-3) == operations_of(work, variant("none", work.model, case.steps))
 
 
 def test_a_stopwatch_runs_once_in_each_hook_and_leaves_the_host_as_it_was():

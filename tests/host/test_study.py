@@ -1,17 +1,19 @@
 """The study's sampling: through the host, with the node, and the same pictures whatever the batch."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from lab.loading import ROOT
 from lab.study.classifier import Classifier
-from lab.study.forms import FORMS
-from lab.study.questions import Setting, in_order
+from lab.study.forms import FORMS, second_smooth
+from lab.study.questions import DOSE, LAST, LATE, PLANNED_CFG, SHIPPED_DETAIL, Setting, in_order, questions
 from lab.study.sample_settings import DEMO, Measure, Results, sample_all
-from lab.study.sampling import EffectiveScale, Sampled, Sampler
+from lab.study.sampling import Sampled, Sampler
 
 COUNT, STEPS = 3, 2
 LABELS = torch.arange(10).repeat(3)
@@ -25,38 +27,20 @@ def sampler():
 
 @pytest.fixture(scope="module")
 def guided(sampler):
-    return sampler.sample(SAG, SAG.cfg)
+    return sampler.sample(SAG)
 
 
 def test_pictures_do_not_depend_on_the_batch(sampler, guided):
     sampler.batch = 2
-    apart = sampler.sample(SAG, SAG.cfg)
+    apart = sampler.sample(SAG)
     sampler.batch = COUNT
     torch.testing.assert_close(apart.pictures, guided.pictures, atol=1e-3, rtol=0)
-    assert apart.effective_norm == pytest.approx(guided.effective_norm, rel=1e-3)
 
 
 def test_the_node_acts_once_a_step_and_counts_it(sampler, guided):
-    plain = sampler.sample(SAG.plain, SAG.cfg)
+    plain = sampler.sample(SAG.plain)
     assert (plain.extra_calls, guided.extra_calls) == (0, STEPS)
     assert (plain.pictures - guided.pictures).abs().max() > 0.1
-
-
-def test_plain_cfg_has_its_own_effective_scale(sampler):
-    plain = sampler.sample(SAG.plain, 3.0)
-    assert (plain.effective_norm, plain.effective_parallel) == pytest.approx((3.0, 3.0))
-
-
-def test_the_effective_scale_is_the_mean_over_steps_and_tells_what_is_parallel():
-    measured, zero, one = EffectiveScale(), torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.0])
-    for guided, cond in ((torch.tensor([3.0, 4.0]), one), (2 * one, 2 * one)):
-        measured({"denoised": guided, "cond_denoised": cond, "uncond_denoised": zero})
-    assert measured.scales() == ((5.0 + 1.0) / 2, (3.0 + 1.0) / 2)
-
-
-def test_at_cfg_1_and_without_classes_the_advanced_node_acts(sampler):
-    alone = replace(SAG, cfg=1.0, conditional=False)
-    assert sampler.sample(alone, 1.0).extra_calls == STEPS
 
 
 @pytest.mark.parametrize("kind", ["random", "inverse"])
@@ -64,27 +48,36 @@ def test_other_masks_change_the_picture_and_leave_the_pack_alone(sampler, guided
     from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance
 
     shipped = SelfAttentionGuidance.mask
-    other = sampler.sample(replace(SAG, masking=kind), SAG.cfg)
+    other = sampler.sample(replace(SAG, masking=kind))
     assert (other.pictures - guided.pictures).abs().max() > 0.05
     assert SelfAttentionGuidance.mask is shipped
 
 
-@pytest.mark.parametrize("form, detail", [("detail", 0.0), ("all smoothed by 0.5", 0.5), ("unsharp", 1.0)])
+@pytest.mark.parametrize("form, detail", [("detail", 0.0), ("all smoothed by 0.7", 0.5), ("unsharp", 1.0)])
 def test_another_form_leaves_the_pack_alone_and_with_detail_0_is_the_shipped_one(sampler, guided, form, detail):
     from sag_delayed_activation.sampling import SelfAttentionGuidance
 
     shipped = SelfAttentionGuidance.compute, SelfAttentionGuidance.evaluate_degraded
-    other = sampler.sample(replace(SAG, form=form, detail=detail), SAG.cfg)
+    other = sampler.sample(replace(SAG, form=form, detail=detail))
     assert other.pictures.equal(guided.pictures) == (detail == 0)
     assert other.extra_calls == (0 if form == "unsharp" else STEPS)
     assert (SelfAttentionGuidance.compute, SelfAttentionGuidance.evaluate_degraded) == shipped
+
+
+def test_the_dose_was_sampled_as_a_form_and_the_node_s_detail_gives_the_same_picture(sampler, guided, monkeypatch):
+    dose = replace(SAG, **DOSE | {"active": (1, 2)})
+    shipped = sampler.sample(dose).pictures
+    assert SHIPPED_DETAIL not in FORMS
+    monkeypatch.setitem(FORMS, SHIPPED_DETAIL, partial(second_smooth, width=0.7))
+    torch.testing.assert_close(sampler.sample(dose).pictures, shipped, atol=1e-5, rtol=0)
+    assert (shipped - sampler.sample(replace(dose, form="sag", detail=0.0)).pictures).abs().max() > 0.02
 
 
 def test_the_unsharp_mask_adds_what_the_blur_took_away_where_the_mask_is():
     paper, missing = torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8)
     assert FORMS["unsharp"](paper, missing, 2.0).equal(2 * missing)
     torch.testing.assert_close(FORMS["detail"](paper, missing, 0.5), paper + 0.5 * missing)
-    softer = FORMS["detail smoothed by 0.7"](paper, missing, 0.5) - paper
+    softer = FORMS["detail smoothed by 1"](paper, missing, 0.5) - paper
     assert softer.var() < (0.5 * missing).var()
 
 
@@ -92,10 +85,10 @@ def test_pag_is_the_host_s_own_and_counts_the_steps_of_its_window(sampler):
     from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
     pag = Setting("fashion", scale=2.0, steps=STEPS, count=COUNT, form="pag")
-    own, late = sampler.sample(pag, pag.cfg), sampler.sample(replace(pag, active=(1, 2)), pag.cfg)
+    own, late = sampler.sample(pag), sampler.sample(replace(pag, active=(1, 2)))
     assert (own.extra_calls, late.extra_calls) == (STEPS, 1)
     plain, sampler.model = sampler.model, PerturbedAttentionGuidance.execute(sampler.model, 2.0)[0]
-    host = sampler.sample(pag.plain, pag.cfg)
+    host = sampler.sample(pag.plain)
     sampler.model = plain
     torch.testing.assert_close(own.pictures, host.pictures, atol=1e-5, rtol=0)
 
@@ -111,12 +104,22 @@ def test_the_deeper_unet_is_known_by_its_weights(tmp_path):
     save_file({**weights, architecture.TABLE: table}, tmp_path / "w.safetensors")
     deep = Sampler(tmp_path / "w.safetensors", torch.arange(19), 1, "float32", 1)
     own = Setting("wesnoth", scale=1.0, steps=1, count=1, cfg=3.0)
-    found = deep.sample(own, own.cfg)
+    found = deep.sample(own)
     assert found.pictures.shape == (1, 3, 64, 64) and found.extra_calls == 1
 
 
 def test_a_window_of_one_step_acts_on_one_step(sampler):
-    assert sampler.sample(replace(SAG, active=(1, 2)), SAG.cfg).extra_calls == 1
+    assert sampler.sample(replace(SAG, active=(1, 2))).extra_calls == 1
+
+
+@pytest.mark.parametrize("steps, start", [(LATE, 0.92), *zip(LAST, (0.5, 0.26), strict=True)])
+def test_the_sigmas_that_help_and_study_name_hold_the_steps_that_were_sampled(sampler, steps, start):
+    from sag_delayed_activation.sampling import schedule_of
+
+    sigmas = schedule_of(sampler.model, "normal", 20, 1.0, "euler").tolist()[:-1]
+    assert [step for step, sigma in enumerate(sigmas) if sigma <= start] == [*range(*steps)]
+    for text in ("docs/study.md", "web/docs/SAG delayed activation (advanced).md"):
+        assert f"{start:g}" in (ROOT / text).read_text(encoding="utf-8")
 
 
 class Noise:
@@ -127,37 +130,33 @@ class Noise:
     def __init__(self):
         self.asked = []
 
-    def sample(self, setting, cfg):
-        self.asked.append((setting.name, cfg))
-        return Sampled(torch.rand(20, 1, 32, 32), cfg, 0.1, 0.0, 2.5, 2.0)
+    def sample(self, setting):
+        self.asked.append(setting.name)
+        return Sampled(torch.rand(20, 1, 32, 32), 0.1, 0.0)
 
 
-def test_what_was_sampled_is_not_sampled_again_and_a_matched_cfg_waits_for_its_measure(tmp_path):
+def test_what_was_sampled_is_not_sampled_again(tmp_path):
     measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32))
-    sag = Setting("fashion", scale=1.0, count=20)
-    matched, noise = replace(sag, scale=0.0, cfg_like=sag.name, cfg_by="norm"), Noise()
+    sag, noise = Setting("fashion", scale=1.0, count=20), Noise()
     for _ in range(2):
         results = Results(tmp_path / "fashion.jsonl")
-        sample_all(results, noise, measure, [matched, sag, matched], float("inf"), "float16")
-    assert noise.asked == [(sag.name, 2.0), (matched.name, 2.5)]
-    assert np.load(tmp_path / "fashion.npz")[matched.name].shape == (16, 1, 32, 32)
+        sample_all(results, noise, measure, [sag.plain, sag], float("inf"), "float16")
+    assert noise.asked == [sag.plain.name, sag.name]
+    assert np.load(tmp_path / "fashion.npz")[sag.name].shape == (16, 1, 32, 32)
 
 
-def test_in_other_arithmetic_the_study_s_own_is_the_reference_where_it_was_sampled(tmp_path):
+def test_rows_in_other_arithmetic_are_kept_apart(tmp_path):
     measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32))
-    sag, alone, twin = Setting("fashion", scale=1.0, count=20), Results(tmp_path / "1"), Results(tmp_path / "2")
-    sample_all(alone, Noise(), measure, [sag], float("inf"), "float32")
+    sag, results = Setting("fashion", scale=1.0, count=20), Results(tmp_path / "1")
     for arithmetic in ("float16", "float32"):
-        sample_all(twin, Noise(), measure, [sag], float("inf"), arithmetic)
-    against = [results.named(f"{sag.name}, float32")["plain"] for results in (alone, twin)]
-    assert against == [f"{sag.plain.name}, float32", sag.name]
+        sample_all(results, Noise(), measure, [sag], float("inf"), arithmetic)
+    assert results.named(f"{sag.name}, float32")["plain"] == f"{sag.plain.name}, float32"
+    assert results.named(sag.name)["plain"] == sag.plain.name
 
 
 def test_every_setting_comes_after_the_one_it_is_held_against():
-    planned = ["choose", "decide"]
-    for world, letters in (("fashion", [*"abcdefg", *planned]), ("emoji", ["a", "b", *planned]), ("wesnoth", planned)):
-        names = [s.name for s in in_order(world, letters)]
+    for world in PLANNED_CFG:
+        names = [s.name for s in in_order(world, questions(world))]
         assert len(set(names)) == len(names)
-        for setting in in_order(world, letters):
-            before = setting.cfg_like or setting.plain.name
-            assert names.index(before) <= names.index(setting.name)
+        for setting in in_order(world, questions(world)):
+            assert names.index(setting.plain.name) <= names.index(setting.name)

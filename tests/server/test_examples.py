@@ -22,7 +22,10 @@ STEPS_THAT_ACT = {
     "Schedule of two windows": [1, 1],
     "SDXL with the advanced node": [2],
     "Sigma window wired in": [1],
+    "SAG compare on your model": [1, 2, 2],  # the host samples the last first
+    "SAG compare on your SDXL model": [1, 2, 2],
 }
+COMPARED, BETWEEN = 4, 8  # pictures side by side in the examples that compare, and pixels between them
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +62,23 @@ def test_an_example_samples_to_the_end_and_guidance_acts_where_its_windows_say(o
     assert [int(steps) for steps in ACTED.findall(log)] == STEPS_THAT_ACT[example.stem]
 
 
-def test_its_saved_picture_is_finite_and_of_the_size_asked_for(outcome):
+def test_its_saved_picture_is_finite_and_of_the_size_asked_for(outcome, example):
     pictures, log = outcome
     (saved,) = pictures["SaveImage"]
-    assert saved.shape == (128, 128, 3) and saved.std() > 1 and NOT_A_NUMBER not in log
+    beside = COMPARED if "compare" in example.stem else 1
+    assert saved.shape == (128, 128 * beside + BETWEEN * (beside - 1), 3)
+    assert saved.std() > 1 and NOT_A_NUMBER not in log
+
+
+def test_where_four_are_compared_they_come_of_one_seed_and_no_two_are_alike(outcome, example):
+    """The first two are told apart by guidance, the next by detail, the last by the window."""
+    if "compare" not in example.stem:
+        return
+    pictures, _ = outcome
+    (saved,) = pictures["SaveImage"]
+    four = [saved[:, left : left + 128].astype(float) for left in range(0, saved.shape[1], 128 + BETWEEN)]
+    apart = {(a, b): abs(four[a] - four[b]).mean() for a in range(COMPARED) for b in range(a)}
+    assert min(apart.values()) > 0 and max(apart.values()) < four[0].std()
 
 
 def test_what_it_previews_is_there(outcome, example):
