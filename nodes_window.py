@@ -9,6 +9,7 @@ from .sigma_window import (
     asked_by_sigma,
     asked_by_step,
     percent_to_sigma,
+    percents_of,
     preset_bounds,
     schedule_of,
     typed,
@@ -143,8 +144,11 @@ class SAGSigmaWindow:
         steps: int,
         denoise: float,
         sampler_name: str = "euler",
-    ) -> tuple[float, float, Any, Any]:
-        """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows."""
+    ) -> dict[str, Any]:
+        """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows.
+
+        With them, for the page, what `web/js/runs.js` reads.
+        """
         from .pictures import (
             plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
         )
@@ -153,8 +157,8 @@ class SAGSigmaWindow:
             raise ValueError(wrong)
         try:
             schedule = schedule_of(model, scheduler, steps, denoise, sampler_name)
-            sigmas = schedule.tolist()
-            active = asked(sigmas, model.get_model_object("model_sampling"), preset, unit, start, end)
+            sigmas, model_sampling = schedule.tolist(), model.get_model_object("model_sampling")
+            active = asked(sigmas, model_sampling, preset, unit, start, end)
             window = window_around(sigmas, active)
         except ValueError as problem:
             raise ValueError(f"{NAME}: {problem}") from problem
@@ -166,7 +170,11 @@ class SAGSigmaWindow:
             typed(sigmas, window),
             subtitle(scheduler, steps, denoise, sampler_name),
         )
-        return window.start, window.end, schedule, picture
+        shown = {
+            "sigmas": sigmas, "active": [active[0], active[-1]], "percents": percents_of(model_sampling),
+            "scheduler": scheduler, "steps": steps, "denoise": denoise, "sampler_name": sampler_name,
+        }  # fmt: skip
+        return {"ui": {"sag_window": [shown]}, "result": (window.start, window.end, schedule, picture)}
 
 
 def asked(sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float) -> range:

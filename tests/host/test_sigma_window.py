@@ -1,5 +1,6 @@
 """The helper that answers "which sigmas do I type", against the host's own schedules and samplers."""
 
+import json
 import math
 from types import SimpleNamespace
 
@@ -37,7 +38,7 @@ def find(model):
     def run(start=0, end=10000, unit="step", preset="custom", scheduler="normal", steps=20, denoise=1.0, **more):
         return SAGSigmaWindow().find(
             preset, unit, start, end, more.pop("model", model), scheduler, steps, denoise, **more
-        )
+        )["result"]
 
     return run
 
@@ -366,3 +367,20 @@ def test_the_step_axis_has_at_most_eleven_labels():
 def test_a_percent_that_the_host_gives_as_a_tensor_is_a_float_here():
     cascade = SimpleNamespace(percent_to_sigma=lambda percent: torch.tensor(1.5))
     assert isinstance(sigma_window.percent_to_sigma(cascade, 0.5), float)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_is_told_the_models_own_schedule_and_the_active_steps(models, kind):
+    found = SAGSigmaWindow().find("custom", "step", 5, 12, models[kind], "normal", 20, 1.0)
+    (told,) = json.loads(json.dumps(found["ui"], allow_nan=False))["sag_window"]
+    assert told["sigmas"] == found["result"][2].tolist() and told["active"] == [5, 11]
+    assert (told["scheduler"], told["steps"], told["denoise"], told["sampler_name"]) == ("normal", 20, 1.0, "euler")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_is_told_what_the_host_makes_of_each_hundredth_of_the_way(models, kind):
+    told = SAGSigmaWindow().find("all", "step", 0, 1, models[kind], "karras", 4, 1.0)["ui"]["sag_window"][0]["percents"]
+    model_sampling = models[kind].get_model_object("model_sampling")
+    assert told[1:-1] == [float(model_sampling.percent_to_sigma(hundredth / 100)) for hundredth in range(1, 100)]
+    assert (told[0], told[-1]) == (model_sampling.sigma_max, model_sampling.sigma_min)
+    assert told == sorted(told, reverse=True)
