@@ -2,7 +2,7 @@
  * What the server tells of runs, kept by node until the page is closed: never a picture, never a prompt. All numbers
  * are finite, since JSON has no others.
  *
- * SAG sigma window, in its own `executed`, so also when it comes from the cache: `{"ui": {"sag_window": [WindowRun]}}`.
+ * SAG sigma window, in the `executed` that the host sends for it: `{"ui": {"sag_window": [WindowRun]}}`.
  * - sigmas: the schedule with the 0 at its end; active: first and last active step, both inclusive
  * - percents: percent_to_sigma at 0.00, 0.01, ... 1.00, with sigma_max in place of the first and sigma_min of the last
  * - scheduler, steps, denoise, sampler_name: as the node was given them

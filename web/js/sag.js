@@ -39,6 +39,7 @@ function addStrip(node, view) {
     if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
     [shown, run] = [now, runOf(node)];
     strip.show(view(node, run));
+    node.setDirtyCanvas(true, true); // the page puts it in its place the next time that it draws
   });
 }
 
@@ -74,6 +75,6 @@ app.registerExtension({
     attempt(() => {
       const view = VIEWS[node.comfyClass];
       if (node.comfyClass === PREVIEW) node.setSize(PREVIEW_SIZE);
-      if (view && node.addDOMWidget && setting(STRIPS, true)) addStrip(node, view);
+      if (view && "addDOMWidget" in node && setting(STRIPS, true)) addStrip(node, view);
     }),
 });
