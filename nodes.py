@@ -7,7 +7,15 @@ import uuid
 from typing import Any
 
 from .sag_core import SigmaWindow
-from .sampling import ADVANCED, MIDDLE, NAME, DelayedSAG, Settings, find_layer, layers_of
+from .sampling import (
+    MIDDLE,
+    NAME,
+    DelayedGuidance,
+    ModelPatcher,
+    SelfAttentionGuidance,
+    Settings,
+    find_layer,
+)
 
 RANGES = {
     "scale": (-2.0, 5.0),
@@ -20,14 +28,15 @@ RANGES = {
 LINKED_RANGES = {**RANGES, "sigma_start": (0.0, math.inf), "sigma_end": (0.0, math.inf)}
 
 
-def number(
+def float_input(
     name: str, default: float, tooltip: str, ranges: dict[str, tuple[float, float]] = RANGES
 ) -> tuple[str, dict[str, Any]]:
+    """A FLOAT input of that range, in steps of 0.01; finer values may be typed."""
     low, high = ranges[name]
     return ("FLOAT", {"default": default, "min": low, "max": high, "step": 0.01, "round": False, "tooltip": tooltip})
 
 
-def complaint(values: dict[str, float], ranges: dict[str, tuple[float, float]]) -> str | None:
+def range_error(values: dict[str, float], ranges: dict[str, tuple[float, float]]) -> str | None:
     """What is wrong with `values`, naming the input and its value; None where nothing is."""
     for name, value in values.items():
         if not math.isfinite(value):
@@ -62,20 +71,22 @@ class SelfAttentionGuidanceCustom:
         return {
             "required": {
                 "model": ("MODEL", {"tooltip": "A UNet model: SD1.x, SD2.x, SDXL and models made from them."}),
-                "scale": number("scale", 0.5, "Strength of the guidance, a factor without unit. 0 switches it off."),
-                "blur_sigma": number(
+                "scale": float_input(
+                    "scale", 0.5, "Strength of the guidance, a factor without unit. 0 switches it off."
+                ),
+                "blur_sigma": float_input(
                     "blur_sigma",
                     2.0,
                     "Width of the blur in latent pixels (8 image pixels each). 0 switches guidance off; "
                     "above 4 little changes, since the blur reaches 4 pixels.",
                 ),
-                "sigma_start": number(
+                "sigma_start": float_input(
                     "sigma_start",
                     15.0,
                     "Highest noise level (sigma) at which it acts, inclusive. Lower it to delay guidance. "
                     "1000 means no upper bound.",
                 ),
-                "sigma_end": number(
+                "sigma_end": float_input(
                     "sigma_end",
                     0.0,
                     "Lowest noise level (sigma) at which it acts, inclusive. 0 means to the last step. "
@@ -85,41 +96,33 @@ class SelfAttentionGuidanceCustom:
         }
 
     @classmethod
-    def VALIDATE_INPUTS(
-        cls,
-        scale: float | None = None,
-        blur_sigma: float | None = None,
-        sigma_start: float | None = None,
-        sigma_end: float | None = None,
-    ) -> bool | str:
-        """Inputs named here lose the host's range check, so this does both; linked inputs arrive as None."""
-        given = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
-        return complaint({name: value for name, value in given.items() if value is not None}, RANGES) or True
+    def VALIDATE_INPUTS(cls, sigma_start: float | None = None, sigma_end: float | None = None) -> bool | str:
+        """Whether the window is one; a linked bound arrives as None.
+
+        Names no other input: the page marks each that is named here, and the host no longer checks its range.
+        """
+        given = {"sigma_start": sigma_start, "sigma_end": sigma_end}
+        return range_error({name: value for name, value in given.items() if value is not None}, RANGES) or True
 
     def patch(
-        self, model: Any, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
-    ) -> tuple[Any]:
+        self, model: ModelPatcher, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
+    ) -> tuple[ModelPatcher]:
         """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
         values = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
-        if wrong := complaint(values, LINKED_RANGES):
+        if wrong := range_error(values, LINKED_RANGES):
             raise ValueError(wrong)
-        return (with_guidance(model, Settings(scale, blur_sigma, SigmaWindow(sigma_start, sigma_end))),)
+        window = SigmaWindow(sigma_start, sigma_end)
+        return (with_guidance(model, Settings(scale=scale, blur_sigma=blur_sigma, window=window)),)
 
 
-def with_guidance(model: Any, settings: Settings, layer: str = MIDDLE) -> Any:
-    """A clone of `model` with guidance; ValueError where the model has no such layer, and what to do then."""
+def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) -> ModelPatcher:
+    """A clone of `model` with guidance; ValueError says where the model has no such layer, and what helps."""
     try:
         found = find_layer(model, layer)
     except ValueError as problem:
-        raise ValueError(f"{NAME}: {problem}. {advice(model)}") from None
+        raise ValueError(f"{NAME}: {problem}") from None
     patched = model.clone()
     if settings.scale != 0 and settings.blur_sigma != 0:
-        DelayedSAG(settings, found, f"sag_delayed_activation_{uuid.uuid4().hex}").install(patched)
+        key = f"sag_delayed_activation_{uuid.uuid4().hex}"  # several of these nodes on one MODEL must not meet
+        DelayedGuidance(settings, SelfAttentionGuidance(settings, found, key), key).install(patched)
     return patched
-
-
-def advice(model: Any) -> str:
-    """What helps where the layer that was asked for is not there."""
-    if layers_of(model):
-        return f"In {ADVANCED}, layer auto reads another layer of this model."
-    return "Use SD1.x, SD2.x or SDXL; for other models, Skip Layer Guidance does something similar."

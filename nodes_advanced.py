@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import sampling
-from .nodes import LINKED_RANGES, RANGES, SelfAttentionGuidanceCustom, complaint, number, with_guidance
+from .nodes import LINKED_RANGES, SelfAttentionGuidanceCustom, float_input, range_error, with_guidance
 from .sag_core import FADES, SigmaWindow
-from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, Settings
+from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, ModelPatcher, Settings, layer_name_error
 
-ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8)}
+ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8), "detail": (0.0, 1.0)}
 CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
 
 
-def misnamed(layer: str) -> str | None:
+def layer_error(layer: str) -> str | None:
     """What is wrong with `layer`, whatever the model; None where nothing is."""
-    wrong = sampling.complaint(layer)
+    wrong = layer_name_error(layer)
     return wrong and f"{NAME}: layer {wrong}"
 
 
-def unknown_choice(given: dict[str, str]) -> str | None:
+def choice_error(given: dict[str, str]) -> str | None:
     """Names the first input whose value is none of its choices; None where all are."""
     wrong = (name for name, value in given.items() if value not in CHOICES[name])
     return next((f"{NAME}: {n} must be one of {', '.join(CHOICES[n])}, got {given[n]}" for n in wrong), None)
@@ -44,7 +43,7 @@ class SelfAttentionGuidanceAdvanced:
         return {
             **SelfAttentionGuidanceCustom.INPUT_TYPES(),
             "optional": {
-                "threshold": number("threshold", 1.0, (
+                "threshold": float_input("threshold", 1.0, (
                     "How much attention puts a region into the mask; 1.0 is the average. Above 1 blurs less of the "
                     "picture, 0 all of it."
                 ), ADVANCED_RANGES),
@@ -61,7 +60,7 @@ class SelfAttentionGuidanceAdvanced:
                     "How scale changes over the window, along the logarithm of sigma. in: from 0 up to scale. out: "
                     "from scale down to 0. in and out: full in the middle. Steps at 0 cost nothing."
                 )}),
-                "rescale": number("rescale", 0.0, (
+                "rescale": float_input("rescale", 0.0, (
                     "Against over-saturation: how far the contrast is drawn back to that of the positive's "
                     "prediction. 0 is off, 1 all the way."
                 ), ADVANCED_RANGES),
@@ -73,31 +72,18 @@ class SelfAttentionGuidanceAdvanced:
                     "Compute guidance on every n-th active step and reuse it between. 2 halves the extra cost. What "
                     "it does to the picture stands in the help."
                 )}),
+                "detail": float_input("detail", 0.0, (
+                    "How much of the detail that the blur took guidance gives back. 0: the paper's SAG, which smooths. "
+                    "Above 0 it brings out detail in the attended places."
+                ), ADVANCED_RANGES),
             },
         }  # fmt: skip
 
-    @classmethod
-    def VALIDATE_INPUTS(
-        cls,
-        scale: float | None = None,
-        blur_sigma: float | None = None,
-        sigma_start: float | None = None,
-        sigma_end: float | None = None,
-        threshold: float | None = None,
-        rescale: float | None = None,
-        layer: str | None = None,
-    ) -> bool | str:
-        """Inputs named here lose the host's own checks, so this does them; linked inputs arrive as None."""
-        given = {
-            "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
-            "threshold": threshold, "rescale": rescale,
-        }  # fmt: skip
-        wrong = complaint({name: value for name, value in given.items() if value is not None}, RANGES | ADVANCED_RANGES)
-        return wrong or (layer is not None and misnamed(layer.strip())) or True
+    VALIDATE_INPUTS = SelfAttentionGuidanceCustom.VALIDATE_INPUTS
 
     def patch(
         self,
-        model: Any,
+        model: ModelPatcher,
         scale: float,
         blur_sigma: float,
         sigma_start: float,
@@ -109,17 +95,21 @@ class SelfAttentionGuidanceAdvanced:
         rescale: float = 0.0,
         rescale_mode: str = FULL,
         every: int = 1,
-    ) -> tuple[Any]:
+        detail: float = 0.0,
+    ) -> tuple[ModelPatcher]:
         """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
         numbers = {
             "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
-            "threshold": threshold, "rescale": rescale, "every": every,
+            "threshold": threshold, "rescale": rescale, "every": every, "detail": detail,
         }  # fmt: skip
         choices = {"branch": branch, "fade": fade, "rescale_mode": rescale_mode}
         layer = layer.strip()
-        wrong = complaint(numbers, LINKED_RANGES | ADVANCED_RANGES) or unknown_choice(choices) or misnamed(layer)
+        wrong = range_error(numbers, LINKED_RANGES | ADVANCED_RANGES) or choice_error(choices) or layer_error(layer)
         if wrong:
             raise ValueError(wrong)
         window = SigmaWindow(sigma_start, sigma_end)
-        settings = Settings(scale, blur_sigma, window, threshold, branch, fade, rescale, rescale_mode, every)
+        settings = Settings(
+            scale=scale, blur_sigma=blur_sigma, window=window, threshold=threshold, branch=branch, fade=fade,
+            rescale=rescale, rescale_mode=rescale_mode, every=every, detail=detail,
+        )  # fmt: skip
         return (with_guidance(model, settings, layer),)

@@ -1,4 +1,4 @@
-"""The node that shows what guidance did: the masks of the last run, over the picture."""
+"""The node that shows what guidance did: the masks of the run that gave the samples, over the picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .sampling import STORE, RunMasks, StepMask
+from .sampling import MASK_STORE, Latent, ModelPatcher, Sampling, StepMask
 
 NAME = "SAG mask preview"
 NO_NODE = (
@@ -16,12 +16,16 @@ NO_NODE = (
     "activation; with scale 0 or blur_sigma 0 it does nothing."
 )
 WIRE = "Wire in the MODEL that goes into the sampler, and samples from that sampler."
-NOT_SAMPLED = f"This MODEL was not sampled yet. {WIRE}"
+NOT_SAMPLED = (
+    f"This MODEL was not sampled yet. {WIRE} If they are wired so, ComfyUI has made the MODEL anew and kept the "
+    "samples: sample again, with another seed."
+)
+UNCERTAIN = "newest run, perhaps of another picture"
 MOST_TILES = 100  # a tile takes 3.5 MB: more would fill the memory before anybody looks at them
 
 
 class SAGMaskPreview:
-    """Shows the masks that the SAG nodes of a MODEL made in its last run."""
+    """Shows the masks that the SAG nodes of a MODEL made in the run that gave the samples."""
 
     CATEGORY = "model_patches"
     FUNCTION = "show"
@@ -35,7 +39,7 @@ class SAGMaskPreview:
     DESCRIPTION = (
         "Shows where guidance acted: for each step the mask over the picture, with the step, its sigma and how much of "
         "the picture is covered. What is lit was blurred. Add it to a finished workflow and run again: it shows the "
-        "last run's masks, without sampling anew."
+        "masks of the run that made these samples, without sampling anew."
     )
     SEARCH_ALIASES = ["SAG", "attention mask", "mask preview", "show attention", "SAG debug"]
 
@@ -45,8 +49,8 @@ class SAGMaskPreview:
             "required": {
                 "model": ("MODEL", {"tooltip": "The MODEL that goes into the sampler, from behind the SAG nodes."}),
                 "samples": ("LATENT", {"tooltip": (
-                    "The sampler's result. Where one MODEL was sampled in several sizes, it picks the run: the newest "
-                    "of this size."
+                    "The sampler's result. It picks the run: the one that gave it or, where that is not known, the "
+                    "newest of its size."
                 )}),
             },
             "optional": {
@@ -59,66 +63,68 @@ class SAGMaskPreview:
 
     def show(
         self,
-        model: Any,
-        samples: dict[str, Any],
+        model: ModelPatcher,
+        samples: Latent,
         images: torch.Tensor | None = None,
-        prompt: Any = None,
-        extra_pnginfo: Any = None,
+        prompt: object = None,
+        extra_pnginfo: object = None,
     ) -> dict[str, Any]:
         """Tiles [steps, H, W, 3] and masks [steps * B, h, w]; or one tile that says why there are none."""
-        import nodes  # the host's
+        import nodes as host_nodes
 
         from .pictures import latent_picture, notice
 
-        latent = samples["samples"]
-        run, why = run_of(model, tuple(latent.shape))
-        if run is None or not run.steps:
-            tiles, masks = notice(NAME, why if run is None else reasons(run)), torch.zeros(1, *latent.shape[-2:])
+        latent: torch.Tensor = samples["samples"]
+        sampling, why = sampling_of(model, latent)
+        if sampling is None or not sampling.steps:
+            tiles, masks = notice(NAME, reasons(sampling) if sampling else why), torch.zeros(1, *latent.shape[-2:])
         else:
             pictures = latent_picture(latent, model.model.latent_format) if images is None else images[..., :3]
-            tiles, masks = drawn(run, pictures.float().nan_to_num().cpu().numpy(), *latent.shape[-2:])
-        shown = nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
-        return {"ui": shown["ui"], "result": (tiles, masks)}
+            tiles, masks = draw_tiles(sampling, pictures.float().nan_to_num().cpu().numpy(), *latent.shape[-2:])
+        shown = host_nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
+        return {**shown, "result": (tiles, masks)}
 
 
-def run_of(model: Any, shape: tuple[int, ...]) -> tuple[RunMasks | None, str]:
-    """The newest run of this latent shape, or why there is none."""
-    store = model.model_options.get(STORE)
+def sampling_of(model: ModelPatcher, latent: torch.Tensor) -> tuple[Sampling | None, str]:
+    """The sampling that gave the latent, or else the newest of its shape; or why there is none."""
+    store = model.model_options.get(MASK_STORE)
     if store is None:
         return None, NO_NODE
     if not store.runs:
         return None, NOT_SAMPLED
-    if shape not in store.runs:
-        sizes = ", ".join("x".join(map(str, known)) for known in reversed(store.runs))
-        return None, f"No run of this MODEL made a latent of {'x'.join(map(str, shape))}. It made {sizes}. {WIRE}"
-    return store.runs[shape], ""
+    sampling = store.sampling_of(latent)
+    if sampling is None:
+        shape, *made = ("x".join(map(str, shape)) for shape in (latent.shape, *reversed(store.runs)))
+        return None, f"No run of this MODEL made a latent of {shape}. It made {', '.join(made)}. {WIRE}"
+    return sampling, ""
 
 
-def reasons(run: RunMasks) -> str:
-    """What the nodes of a run without masks say for themselves."""
-    return " ".join(f"{counts.summary()}." for counts in run.counts)
+def reasons(sampling: Sampling) -> str:
+    """What the nodes say for themselves, where there are no masks."""
+    said = " ".join(f"{log.summary()}." for log in sampling.logs)
+    return said if sampling.certain else f"Of the {UNCERTAIN}: {said}"
 
 
-def drawn(run: RunMasks, pictures: np.ndarray, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a run; pictures are [n, H, W, 3]."""
-    from .pictures import resized, tile
+def draw_tiles(sampling: Sampling, pictures: np.ndarray, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a sampling; pictures are [n, H, W, 3]."""
+    from .pictures import resize_masks, tile
 
-    steps = run.distinct()
-    masks = [resized(step.mask.unpacked(), height, width) for step in steps]
+    steps = sampling.distinct()
+    masks = [resize_masks(step.mask.unpacked(), height, width) for step in steps]
     chosen = np.linspace(0, len(steps) - 1, min(len(steps), MOST_TILES)).round().astype(int)
-    caption = caption_of(run, len(chosen), len(steps))
-    nodes_at = Counter(step.evaluation for step in steps)
+    caption = caption_of(sampling, len(chosen), len(steps))
+    guided_at = Counter(step.evaluation for step in steps)
     tiles = []
     for number in chosen:
         step, mask = steps[number], masks[number]
-        several = nodes_at[step.evaluation] > 1
-        tiles.append(tile(pictures, mask, label(run, step, mask.mean(), several), caption))
+        several = guided_at[step.evaluation] > 1
+        tiles.append(tile(pictures, mask, label(sampling, step, mask.mean(), several), caption))
     return torch.cat(tiles), torch.from_numpy(np.concatenate(masks).astype(np.float32))
 
 
-def label(run: RunMasks, step: StepMask, covered: float, several: bool) -> str:
+def label(sampling: Sampling, step: StepMask, covered: float, several: bool) -> str:
     """Step, sigma and coverage, as in `step 4   sigma 1.765   38 % masked`; the node where `several` acted there."""
-    number = run.step_of(step.evaluation)
+    number = sampling.step_of(step.evaluation)
     parts = [
         f"evaluation {step.evaluation}" if number is None else f"step {number}",
         f"sigma {step.sigma:.4g}",
@@ -129,8 +135,10 @@ def label(run: RunMasks, step: StepMask, covered: float, several: bool) -> str:
     return "   ".join(filter(None, parts))
 
 
-def caption_of(run: RunMasks, shown: int, acted: int) -> str:
-    """Which run it is, since one MODEL may have been sampled twice: its sigmas, first to last."""
-    sigmas = run.sigmas()
+def caption_of(sampling: Sampling, shown: int, acted: int) -> str:
+    """Which run it is, by its sigmas from first to last; and whether it is known to be of this picture."""
+    sigmas, count = sampling.sigmas, f"{len(sampling.sigmas)} evaluations"
+    known = f"run of {count}" if sampling.runs == 1 else f"{count} in {sampling.runs} runs"
+    which = known if sampling.certain else UNCERTAIN
     of = f", {shown} of {acted} shown" if shown < acted else ""
-    return f"run of {len(sigmas)} evaluations, sigma {sigmas[0]:.4g} to {sigmas[-1]:.4g}{of}"
+    return f"{which}, sigma {sigmas[0]:.4g} to {sigmas[-1]:.4g}{of}"

@@ -5,16 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .sigma_window import (
-    asked_by_sigma,
-    asked_by_step,
-    percent_to_sigma,
-    percents_of,
-    preset_bounds,
-    schedule_of,
-    typed,
-    window_around,
-)
+from .sampling import ModelPatcher, ModelSampling, percent_to_sigma, percents_of, preset_bounds, schedule_of
+from .sigma_window import bounds_to_type, steps_by_number, steps_by_sigma, window_around, with_inner_evaluations
 
 NAME = "SAG sigma window"
 CUSTOM, ALL, LATE = "custom", "all", "late"
@@ -24,33 +16,33 @@ STEP, PERCENT = "step", "percent"
 UNITS = [STEP, PERCENT]
 MOST_STEPS = 10000  # the host's own limit
 
-TWICE_A_STEP = {  # samplers that evaluate the model more often than once a step
-    "heun", "heunpp2", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_2s_ancestral_cfg_pp", "dpmpp_sde",
-    "dpmpp_sde_gpu", "seeds_2", "seeds_3", "sa_solver_pece",
+ONCE_A_STEP = {  # samplers that evaluate the model at each step of the schedule, and nowhere else
+    "euler", "euler_cfg_pp", "euler_ancestral", "euler_ancestral_cfg_pp", "lms", "dpmpp_2m", "dpmpp_2m_cfg_pp",
+    "dpmpp_2m_sde", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu", "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu", "ddpm", "lcm", "ipndm", "ipndm_v", "deis", "res_multistep", "res_multistep_cfg_pp",
+    "res_multistep_ancestral", "res_multistep_ancestral_cfg_pp", "gradient_estimation", "gradient_estimation_cfg_pp",
+    "er_sde", "sa_solver", "ddim", "uni_pc", "uni_pc_bh2",
 }  # fmt: skip
-OWN_STEPS = {"dpm_adaptive", "dpm_fast"}  # take only the ends of the schedule
+OWN_STEPS = ["dpm_adaptive", "dpm_fast"]  # take only the ends of the schedule
 
 
-def complaint(preset: str | None, unit: str | None, start: float | None, end: float | None) -> str | None:
-    """What is wrong, naming the input and its value; None where nothing is, or it is linked and so not known yet."""
-    if preset is not None and preset not in PRESETS:
+def window_error(preset: str, unit: str, start: float, end: float) -> str | None:
+    """What is wrong, naming the input and its value; None where nothing is."""
+    if preset not in PRESETS:
         return f"{NAME}: preset must be one of {', '.join(PRESETS)}, got {preset}"
-    if preset not in (None, CUSTOM):
+    if preset != CUSTOM:
         return None  # the preset overrides the rest
-    if unit is not None and unit not in UNITS:
+    if unit not in UNITS:
         return f"{NAME}: unit must be one of {', '.join(UNITS)}, got {unit}"
-    given = {name: value for name, value in {"start": start, "end": end}.items() if value is not None}
-    if preset is None:
-        given = {}  # a linked preset may yet override these
-    for name, value in given.items():
-        if wrong := misfit(unit, value):
+    for name, value in {"start": start, "end": end}.items():
+        if wrong := bound_error(unit, value):
             return f"{NAME}: {name} {wrong}, got {value}"
-    if len(given) == 2 and given["start"] >= given["end"]:
+    if start >= end:
         return f"{NAME}: start must be below end, got start={start}, end={end}"
     return None
 
 
-def misfit(unit: str | None, value: float) -> str | None:
+def bound_error(unit: str, value: float) -> str | None:
     """Why `value` is no start or end in this unit; None where it is one."""
     if not math.isfinite(value):
         return "must be a finite number"
@@ -58,7 +50,7 @@ def misfit(unit: str | None, value: float) -> str | None:
         return "must be a whole number where unit is step"
     most = 1 if unit == PERCENT else MOST_STEPS
     if not 0 <= value <= most:
-        return f"must be between 0 and {most}" + (f" where unit is {unit}" if unit else "")
+        return f"must be between 0 and {most} where unit is {unit}"
     return None
 
 
@@ -122,24 +114,13 @@ class SAGSigmaWindow:
             },
         }  # fmt: skip
 
-    @classmethod
-    def VALIDATE_INPUTS(
-        cls,
-        preset: str | None = None,
-        unit: str | None = None,
-        start: float | None = None,
-        end: float | None = None,
-    ) -> bool | str:
-        """Inputs named here lose the host's own checks, so this does them; linked inputs arrive as None."""
-        return complaint(preset, unit, start, end) or True
-
     def find(
         self,
         preset: str,
         unit: str,
         start: float,
         end: float,
-        model: Any,
+        model: ModelPatcher,
         scheduler: str,
         steps: int,
         denoise: float,
@@ -153,21 +134,22 @@ class SAGSigmaWindow:
             plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
         )
 
-        if wrong := complaint(preset, unit, start, end):
+        if wrong := window_error(preset, unit, start, end):
             raise ValueError(wrong)
         try:
             schedule = schedule_of(model, scheduler, steps, denoise, sampler_name)
             sigmas, model_sampling = schedule.tolist(), model.get_model_object("model_sampling")
-            active = asked(sigmas, model_sampling, preset, unit, start, end)
+            active = requested_steps(sigmas, model_sampling, preset, unit, start, end)
             window = window_around(sigmas, active)
         except ValueError as problem:
             raise ValueError(f"{NAME}: {problem}") from problem
+        evaluated = sigmas if sampler_name in ONCE_A_STEP else with_inner_evaluations(sigmas)
         picture = plot(
             sigmas,
             window,
             active,
             title(len(active), len(sigmas) - 1, sampler_name),
-            typed(sigmas, window),
+            bounds_to_type(evaluated, window),
             subtitle(scheduler, steps, denoise, sampler_name),
         )
         shown = {
@@ -177,18 +159,20 @@ class SAGSigmaWindow:
         return {"ui": {"sag_window": [shown]}, "result": (window.start, window.end, schedule, picture)}
 
 
-def asked(sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float) -> range:
+def requested_steps(
+    sigmas: list[float], model_sampling: ModelSampling, preset: str, unit: str, start: float, end: float
+) -> range:
     """The steps that the inputs ask for; ValueError where these are none."""
     if preset != CUSTOM:
-        active = asked_by_sigma(sigmas, *preset_bounds(model_sampling, preset))
+        active = steps_by_sigma(sigmas, *preset_bounds(model_sampling, preset))
         request = f"preset={preset}"
     else:
         request = f"unit={unit}, start={start:g}, end={end:g}"
         if unit == STEP:
-            active = asked_by_step(sigmas, int(start), int(end))
+            active = steps_by_number(sigmas, int(start), int(end))
         else:
             bounds = (percent_to_sigma(model_sampling, percent) for percent in (start, end))
-            active = asked_by_sigma(sigmas, *bounds)
+            active = steps_by_sigma(sigmas, *bounds)
     if not active:
         raise ValueError(
             f"{request} holds none of the {len(sigmas) - 1} steps of this schedule, "
@@ -198,9 +182,12 @@ def asked(sigmas: list[float], model_sampling: Any, preset: str, unit: str, star
 
 
 def title(active: int, count: int, sampler_name: str) -> str:
-    few = "at least " if sampler_name in TWICE_A_STEP else ""
+    steps = f"{active} of {count} steps active"
+    if sampler_name in OWN_STEPS:
+        return f"{steps}, extra UNet calls unknown"
+    few = "" if sampler_name in ONCE_A_STEP else "at least "
     calls = "call" if active == 1 else "calls"
-    return f"{active} of {count} steps active, {few}{active} extra UNet {calls}"
+    return f"{steps}, {few}{active} extra UNet {calls}"
 
 
 def subtitle(scheduler: str, steps: int, denoise: float, sampler_name: str) -> str:

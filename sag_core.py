@@ -5,14 +5,15 @@ Self-Attention Guidance", ICCV 2023, arXiv 2210.00939. The paper's symbols stand
 
 Glossary, with shapes
     sigma       noise level of an evaluation, in the model's own units
-    x           noisy latent, [B, C, h, w]
-    x0          a prediction of the clean latent ("denoised"), [B, C, h, w]
+    x           noisy latent [x_t], [B, C, h, w]
+    x0          a prediction of the clean latent ("denoised") [x_0 hat], [B, C, h, w]
     cond        the positive prompt; uncond: the negative prompt
     q, k        queries and keys of one self-attention, [B, tokens, heads * dim]
     attention   how much attention a token receives; 1.0 is the average [A_t], [B, 1, rows, columns]
-    mask        where attention is above average [M_t], boolean, [B, 1, h, w]
-    degraded    x0 with the masked regions blurred [x_0 tilde], [B, C, h, w]
+    mask        where attention is above the threshold [M_t], boolean, [B, 1, h, w]
+    degraded    x0, blurred inside the mask [x_0 tilde], [B, C, h, w]
     sag         x0 that the model predicts for the degraded latent, [B, C, h, w]
+    guidance    what is added to the host's result, in units of x0, [B, C, h, w]
     blur_sigma  width of the Gaussian, in latent pixels
 """
 
@@ -20,26 +21,27 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 BLUR_REACH = 4  # taps on each side of the centre: 9 x 9, as in the authors' Stable Diffusion pipeline
-STEEPEST = 100.0  # 1 / blur_sigma at which all but the centre is 0 in float32; beyond, 0 times infinity would be NaN
-SMALLEST_SIDE = BLUR_REACH + 1  # reflect padding needs one pixel more than it mirrors
+SMALLEST_SIDE = BLUR_REACH + 1  # reflected borders need one pixel more than they mirror
+NARROWEST_BLUR = 0.01  # of blur_sigma: here all weights but the centre's are 0 already, and nothing overflows
+DETAIL_BLUR = 0.7  # latent pixels: with less the finest frequencies overshoot those of real pictures
 SCORES_AT_ONCE = 2**24  # float32 scores held at any time, where no flash kernel serves: 64 MiB
-FEW_SCORES = 2**20  # up to here holding them takes fewer and no slower operations than a flash kernel's two passes
-FLASH_MULTIPLE = 8  # flash kernels take only such numbers of components
-OFFSET_PARTS = 3  # halves whose sum is as fine as a float32
-MEETS_OFFSET = 64.0  # keeps the offset's largest half in range, for scores up to half a million
-UNBOUNDED_SIGMA = 1000.0  # the widget's end of the scale: from here on there is no upper bound
+FEW_SCORES = 2**20  # up to here it is as fast, and simpler, to hold them all
+FLASH_MULTIPLE = 8  # a flash kernel's number of components must be a multiple of this
+OFFSET_HALVES = 3  # the offset is a sum of three half precision numbers, which is as fine as a float32
+OFFSET_KEY = 64.0  # the keys' component that meets the offset; large, so that the offset's halves stay small
+UNBOUNDED_SIGMA = 1000.0  # a window that starts here, where the widget ends, has no upper bound
 
 
 @dataclass(frozen=True)
 class SigmaWindow:
-    """Noise levels at which guidance acts: `end <= sigma <= start`, both inclusive.
+    """Noise levels at which guidance acts: `end <= sigma <= start`, both inclusive. ValueError if start < end.
 
     A `start` of 1000 or more means no upper bound: zero-terminal-SNR models begin at 4518.
     """
@@ -47,27 +49,34 @@ class SigmaWindow:
     start: float
     end: float
 
+    def __post_init__(self) -> None:
+        if not self.start >= self.end:
+            raise ValueError(f"SigmaWindow: start must not be below end, got start={self.start}, end={self.end}")
+
     def __contains__(self, sigma: float) -> bool:
         return self.end <= sigma and (sigma <= self.start or self.start >= UNBOUNDED_SIGMA)
 
 
 def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Tensor:
-    """Attention that each token receives: column sums of softmax(q k^T / sqrt(dim)), averaged over heads.
+    """Attention that each token receives [A_t]: column sums of softmax(q k^T / sqrt(dim)), averaged over heads.
 
     q and k are [B, tokens, heads * dim] of any float type; the result is float32 [B, tokens] and averages 1.0.
-    Memory grows with the number of tokens, and half precision cannot overflow: the scores, their sums and their
-    exponentials are float32.
+    ValueError if their shapes differ or `heads` does not divide their last dimension. Memory grows with the number of
+    tokens, and half precision cannot overflow: scores, sums and exponentials are float32.
     """
+    if q.shape != k.shape or q.ndim != 3 or heads < 1 or q.shape[-1] % heads:
+        shapes = f"q of shape {tuple(q.shape)}, k of shape {tuple(k.shape)}, heads={heads}"
+        raise ValueError(f"attention_received: q and k must be [B, tokens, heads * dim], got {shapes}")
     queries, keys = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k))  # [B, heads, tokens, dim]
     few = queries[..., 0].numel() * keys.shape[-2] <= FEW_SCORES
-    fused = not few and flash_attention_serves(q.device, q.dtype, queries.shape[-1])
-    return (flash_column_sums if fused else column_sums)(queries, keys).mean(dim=1)
+    use_flash = not few and flash_attention_serves(q.device, q.dtype, queries.shape[-1])
+    return (flash_column_sums if use_flash else column_sums)(queries, keys).mean(dim=1)
 
 
 def column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     """Column sums of softmax(q k^T / sqrt(dim)), float32 [B, heads, tokens], of two [B, heads, tokens, dim].
 
-    Where the scores are many they are never held whole: as many heads at a time as fit, or some rows of one head.
+    Many scores are never held whole: as many heads at a time as fit, or some rows of one head.
     """
     batch, heads, tokens, _ = keys.shape
     queries, keys = queries.flatten(0, 1), keys.flatten(0, 1)
@@ -83,7 +92,7 @@ def column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
 
 
 def sums_over_rows(rows: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """The share in the column sums, float32 [N, tokens], of some queries [N, rows, dim] with keys [N, tokens, dim]."""
+    """What some queries [N, rows, dim] add to the column sums, with keys [N, tokens, dim]: float32 [N, tokens]."""
     scores = torch.bmm(rows.float() * keys.shape[-1] ** -0.5, keys.float().transpose(1, 2))
     return scores.softmax(dim=-1).sum(dim=1)
 
@@ -93,17 +102,17 @@ def flash_column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor
 
     With s_ij = q_i k_j / sqrt(dim), such a kernel also returns r_i = log sum_j exp(s_ij), the logarithm of each row's
     sum. The column sum wanted is sum_i exp(s_ij - r_i): again the sum of a row, once queries and keys have changed
-    places and -r_i is added to the scores. It is added inside the product: the queries get it as further components,
-    the keys a constant to meet it. Halves are too coarse for r_i, so it comes as a sum of three. What is left is the
-    rounding of s_ij - r_i in float32: a relative error of 2^-24 times the largest score.
+    places and the offset -r_i is added to the scores. The product itself adds it: the queries get it as further
+    components, and the keys a constant to meet it. One half is too coarse for r_i, so it is the sum of three. What is
+    left is the rounding of s_ij - r_i in float32: a relative error of 2^-24 times the largest score.
     """
     dim = keys.shape[-1]
-    wanted = log_row_sums(queries, keys, dim).neg() * (dim**0.5 / MEETS_OFFSET)
+    remainder = log_row_sums(queries, keys, dim).neg() * (dim**0.5 / OFFSET_KEY)
     offset = queries.new_zeros(*queries.shape[:-1], FLASH_MULTIPLE)
-    for part in range(OFFSET_PARTS):
-        offset[..., part] = wanted
-        wanted = wanted - offset[..., part]
-    constant = torch.full_like(offset, MEETS_OFFSET)
+    for half in range(OFFSET_HALVES):
+        offset[..., half] = remainder
+        remainder = remainder - offset[..., half]
+    constant = torch.full_like(offset, OFFSET_KEY)
     return log_row_sums(torch.cat([keys, constant], dim=-1), torch.cat([queries, offset], dim=-1), dim).exp()
 
 
@@ -116,12 +125,12 @@ def log_row_sums(queries: torch.Tensor, keys: torch.Tensor, dim: int) -> torch.T
 
 @functools.cache
 def flash_attention_serves(device: torch.device, dtype: torch.dtype, dim: int) -> bool:
-    """Whether torch has a flash kernel for such queries and keys, and it returns what `log_row_sums` says.
+    """Whether torch has a flash kernel for such queries and keys that returns what `log_row_sums` says.
 
-    The kernels are there for scaled_dot_product_attention, and torch makes no promise about them. So they are tried
-    on a small example, once, rather than trusted.
+    Torch promises nothing about these kernels, so they are tried once, on a small example. Its sides differ and are
+    multiples of nothing, so that sums which are padded, or laid out in another order, are found out.
     """
-    probe = torch.linspace(-3, 3, 2 * 16 * dim).sin().view(2, 1, 1, 16, dim).to(device, dtype)
+    probe = torch.linspace(-3, 3, 2 * 2 * 3 * 19 * dim).sin().view(2, 2, 3, 19, dim).to(device, dtype)
     try:
         return torch.allclose(flash_column_sums(*probe), column_sums(*probe), rtol=0, atol=2e-5)
     except (AttributeError, RuntimeError, TypeError):
@@ -129,20 +138,25 @@ def flash_attention_serves(device: torch.device, dtype: torch.dtype, dim: int) -
 
 
 @functools.lru_cache(maxsize=8)
-@torch.inference_mode(mode=False)  # the host's mode, in which it may be made, would taint it for those who train
+@torch.inference_mode(mode=False)  # the host samples in that mode; a tensor made in it could not be used in training
 def gaussian_kernel(blur_sigma: float, device: torch.device) -> torch.Tensor:
     """The weights of a Gaussian of width `blur_sigma` > 0 (latent pixels), float32 [9, 9]; they sum to 1."""
-    # Made where it is needed: a copy from the CPU would wait for everything that the GPU has still to do.
+    # Made on its device: a copy from the CPU would wait for everything that the GPU has still to do.
     t = torch.arange(-BLUR_REACH, BLUR_REACH + 1, dtype=torch.float32, device=device)
-    weights = torch.exp(-0.5 * (t * min(1 / blur_sigma, STEEPEST)) ** 2)
+    weights = torch.exp(-0.5 * (t * (1 / max(blur_sigma, NARROWEST_BLUR))) ** 2)
     weights /= weights.sum()
     return torch.outer(weights, weights)
 
 
 def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
-    """Gaussian blur of [B, C, h, w] with reflected borders; h and w must be at least 5, blur_sigma above 0."""
+    """Gaussian blur [G_sigma] of [B, C, h, w] with reflected borders.
+
+    ValueError where `blur_sigma` (latent pixels) is not above 0, or h or w is below 5.
+    """
+    if not blur_sigma > 0:
+        raise ValueError(f"blur: blur_sigma must be above 0, got {blur_sigma}")
     if min(x0.shape[-2:]) < SMALLEST_SIDE:
-        raise ValueError(f"blur: height and width must be at least {SMALLEST_SIDE}, got shape {tuple(x0.shape)}")
+        raise ValueError(f"blur: x0 must be at least {SMALLEST_SIDE} high and wide, got shape {tuple(x0.shape)}")
     channels = x0.shape[1]
     kernel = gaussian_kernel(blur_sigma, x0.device).expand(channels, 1, -1, -1)
     padded = F.pad(x0.float(), [BLUR_REACH] * 4, mode="reflect")
@@ -150,44 +164,63 @@ def blur(x0: torch.Tensor, blur_sigma: float) -> torch.Tensor:
 
 
 def degrade(x0: torch.Tensor, mask: torch.Tensor, blur_sigma: float) -> torch.Tensor:
-    """x0 [B, C, h, w], blurred where mask [B, 1, h, w] is true: x_0 tilde of the paper."""
+    """x0 [B, C, h, w], blurred where mask [B, 1, h, w] is true: M_t * G_sigma(x_0 hat) + (1 - M_t) * x_0 hat."""
     return torch.where(mask, blur(x0, blur_sigma), x0)
 
 
-def only_finite(guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Guidance [B, C, h, w] without that of samples which hold a NaN or an infinity; and which hold none, boolean [B].
+def detail_taken(x0: torch.Tensor, degraded: torch.Tensor) -> torch.Tensor:
+    """What the blur took away, a little smoothed: G_0.7(x0 - degraded), [B, C, h, w]; 0 outside the mask's reach.
 
-    Of those samples nothing is left: a part of a picture steered would be a seam.
+    Guidance that gives a part of it back no longer points towards blur. In x0, where x = x0 + sigma * noise:
+
+        degraded - sag                      the paper's. It is the difference of two noise predictions, eps(degraded
+                                            latent) - eps(latent), times sigma. The model sharpens what was blurred,
+                                            so sag is sharper than degraded, and this smooths.
+        x0 - sag                            the difference of the two x0 predictions, as in autoguidance (Karras et
+                                            al., arXiv 2406.02507): away from what the model makes of less.
+        (degraded - sag)                    the line between them: detail 0 is the first, detail 1, without the
+            + detail * (x0 - degraded)      smoothing, the second.
+
+    As sigma goes to 0 the model changes nothing any more, so sag = degraded and the first part is gone. What is left
+    is detail * (x0 - degraded): an unsharp mask in the attended places.
     """
-    # One number for each, on the device, so that nobody waits: it is finite where all are, and NaN is not below inf.
+    return blur(x0 - degraded, DETAIL_BLUR)
+
+
+def zero_nonfinite(guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Guidance [B, C, h, w], all 0 for samples that hold a NaN or an infinity; and which hold none, boolean [B].
+
+    The whole sample is left alone: a picture that is guided in some places only would show a seam.
+    """
+    # One number a sample says it, on the device, so that nobody waits. A NaN is not below infinity either.
     wide = torch.promote_types(guidance.dtype, torch.float32)  # the squares of halves would overflow
-    size = torch.linalg.vector_norm(guidance, dim=tuple(range(1, guidance.ndim)), keepdim=True, dtype=wide)
-    finite = size < math.inf
+    norm = torch.linalg.vector_norm(guidance, dim=tuple(range(1, guidance.ndim)), keepdim=True, dtype=wide)
+    finite = norm < math.inf
     return torch.where(finite, guidance, 0), finite.flatten()
 
 
-def enlarge(attention: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Attention [B, 1, rows, columns] at the latent's height and width, each token a block of equal values."""
+def upsample_nearest(attention: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Attention [B, 1, rows, columns] at [B, 1, height, width], each token a block of equal values."""
     return F.interpolate(attention, size=(height, width), mode="nearest")
 
 
 class AttentionBlend:
-    """Whole-frame attention of a negative prompt that is made of several, each with a place and a weight.
+    """Whole-frame attention of several prompts, each with a region and a weight.
 
-    The host blends predictions as sum(weight * prediction) / sum(weight); this blends their attention the same way,
+    The host blends predictions as sum(weight * prediction) / sum(weight). This blends their attention the same way,
     so that a prompt counts in the mask where, and as strongly as, it counts in the prediction.
     """
 
-    def __init__(self, like: torch.Tensor, threshold: float) -> None:
-        """`like` is the latent [B, C, h, w], `threshold` what attention must exceed."""
+    def __init__(self, x: torch.Tensor, threshold: float) -> None:
+        """`x` is the latent [B, C, h, w], `threshold` what attention must exceed."""
         self.threshold = threshold
         # sum(weight * attention) / sum(weight) > threshold, without the division and with one sum instead of two
-        self.excess = torch.zeros_like(like[:, :1], dtype=torch.float32)
+        self.excess = torch.zeros_like(x[:, :1], dtype=torch.float32)
 
     def add(self, attention: torch.Tensor, weight: torch.Tensor, top: int, left: int) -> None:
         """Add attention [B, 1, rows, columns] with weight [B, 1, height, width], its corner at (top, left)."""
         height, width = weight.shape[-2:]
-        excess = enlarge(attention.to(self.excess) - self.threshold, height, width)
+        excess = upsample_nearest(attention.to(self.excess) - self.threshold, height, width)
         self.excess[..., top : top + height, left : left + width].addcmul_(excess, weight.to(excess))
 
     def mask(self) -> torch.Tensor:
@@ -195,7 +228,7 @@ class AttentionBlend:
         return self.excess > 0
 
 
-# The share of the scale that is left, by t: 0 at the window's start, 1 at its end.
+# What a fade leaves of the scale, by t: 0 at the window's start, 1 at its end.
 FADES: dict[str, Callable[[float], float]] = {
     "none": lambda t: 1.0,
     "in": lambda t: t,
@@ -204,27 +237,44 @@ FADES: dict[str, Callable[[float], float]] = {
 }
 
 
-def fade_weight(fade: str, sigma: float, window: SigmaWindow, largest: float, smallest: float) -> float:
-    """The share of the scale at `sigma`, 0 to 1, in a run whose sigmas go from `largest` to `smallest` > 0.
+def fade_span(
+    window: SigmaWindow, model_sigmas: tuple[float, float], steps: Sequence[float]
+) -> tuple[float, float]:
+    """Highest and lowest sigma of a fade, in a run whose steps begin at the sigmas `steps`, above 0.
 
-    t = (ln high - ln sigma) / (ln high - ln low) goes from 0 to 1 over the part of the window that the run crosses.
-    Where that part has no length there is nothing to fade, and the weight is 1.
+    The fade ends at a bound of the window that lies inside the model's own sigmas, given as largest and smallest. So
+    with two such bounds it is the same however a schedule is cut into runs. In place of a bound outside, which leaves
+    the window open there, it ends at the run's own extreme.
     """
-    high = largest if window.start >= UNBOUNDED_SIGMA else min(largest, window.start)
-    low = max(smallest, window.end)
+    largest, smallest = model_sigmas
+    open_above = window.start > largest or window.start >= UNBOUNDED_SIGMA
+    open_below = window.end < smallest or window.end == 0
+    return max(steps) if open_above else window.start, min(steps) if open_below else window.end
+
+
+def fade_weight(fade: str, sigma: float, high: float, low: float) -> float:
+    """What `fade` leaves of the scale at `sigma`, 0 to 1, where it goes from the sigma `high` to `low`.
+
+    t = (ln high - ln sigma) / (ln high - ln low), which is 0 above `high` and 1 below `low`. Where they are the same
+    there is nothing to fade, and the weight is 1. ValueError for an unknown fade, and where `low` is not above 0.
+    """
+    if fade not in FADES:
+        raise ValueError(f"fade_weight: fade must be one of {', '.join(FADES)}, got {fade}")
+    if not low > 0:
+        raise ValueError(f"fade_weight: low must be above 0, got {low}")
     if high <= low:
         return 1.0
-    t = (math.log(high) - math.log(sigma)) / (math.log(high) - math.log(low))
-    return FADES[fade](min(1.0, max(0.0, t)))
+    clamped = min(high, max(low, sigma))
+    return FADES[fade](math.log(high / clamped) / math.log(high / low))
 
 
-def rescaled(guidance: torch.Tensor, base: torch.Tensor, cond: torch.Tensor, amount: float) -> torch.Tensor:
+def rescale_guidance(guidance: torch.Tensor, base: torch.Tensor, cond: torch.Tensor, amount: float) -> torch.Tensor:
     """Guidance whose sum with `base` is drawn towards the contrast of `cond`, all [B, C, h, w], against frying.
 
     Per sample, guidance * (amount * std(cond) / std(base + guidance) + 1 - amount); where a std is 0 nothing changes.
     After Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are Flawed", arXiv 2305.08891, algorithm 2.
     """
-    wanted, found = (t.float().flatten(1).std(dim=1) for t in (cond, base + guidance))
-    ratio = torch.where((wanted > 0) & (found > 0), wanted / found, 1.0)
+    wanted_std, found_std = (t.float().flatten(1).std(dim=1) for t in (cond, base + guidance))
+    ratio = torch.where((wanted_std > 0) & (found_std > 0), wanted_std / found_std, 1.0)
     factor = amount * ratio + 1 - amount
     return guidance * factor.to(guidance).view(-1, *[1] * (guidance.ndim - 1))

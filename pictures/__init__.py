@@ -1,6 +1,6 @@
 """What is drawn, with Pillow. It takes long to import: ask for it when something is to be drawn."""
 
-from .mask_tiles import latent_picture, notice, resized, tile
+from .mask_tiles import latent_picture, notice, resize_masks, tile
 from .schedule_plot import plot
 
-__all__ = ["latent_picture", "notice", "plot", "resized", "tile"]
+__all__ = ["latent_picture", "notice", "plot", "resize_masks", "tile"]

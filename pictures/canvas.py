@@ -44,7 +44,7 @@ class Canvas:
         larger = picture.resize((picture.width * FINER, picture.height * FINER), Image.Resampling.NEAREST)
         self.image.paste(larger, (round(left * FINER), round(top * FINER)))
 
-    def finished(self) -> torch.Tensor:
+    def to_image(self) -> torch.Tensor:
         """An IMAGE of the host: float32 [1, height, width, 3] from 0 to 1."""
         pixels = np.asarray(self.image.reduce(FINER), dtype=np.float32) / 255.0
         return torch.from_numpy(pixels)[None]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageColor
 
+from ..sampling import LatentFormat
 from .canvas import ACTIVE, DIM, INK, Canvas
 
 LONGEST = 512  # pixels of a tile's longer side, without its label
@@ -22,7 +22,7 @@ LINE_WIDTH = 2
 NOTICE_WIDTH, NOTICE_LINE, NOTICE_CHARACTERS = 768, 40, 52
 
 
-def latent_picture(latent: torch.Tensor, latent_format: Any) -> torch.Tensor:
+def latent_picture(latent: torch.Tensor, latent_format: LatentFormat) -> torch.Tensor:
     """A rough picture [B, h, w, 3] of a latent [B, C, h, w], by the host's own factors where it has some."""
     factors = getattr(latent_format, "latent_rgb_factors", None)
     if factors and len(factors) == latent.shape[1]:
@@ -41,13 +41,13 @@ def tile_grid(count: int) -> tuple[int, int]:
     return math.ceil(count / columns), columns
 
 
-def resized(masks: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_masks(masks: np.ndarray, height: int, width: int) -> np.ndarray:
     """Masks [B, h, w] at another size, each pixel that of its place. Some samplers look at a smaller latent between."""
     rows, columns = (np.arange(new) * old // new for new, old in zip((height, width), masks.shape[1:], strict=True))
     return masks[:, rows][:, :, columns]
 
 
-def lit(picture: np.ndarray, mask: np.ndarray, width: int, height: int) -> Image.Image:
+def draw_mask(picture: np.ndarray, mask: np.ndarray, width: int, height: int) -> Image.Image:
     """One picture [H, W, 3], 0 to 1, in the given size: tinted and outlined inside the mask [h, w], grey outside."""
     pixels = Image.fromarray((picture.clip(0, 1) * 255).round().astype(np.uint8))
     pixels = pixels.resize((width, height), Image.Resampling.BICUBIC)
@@ -80,12 +80,12 @@ def tile(pictures: np.ndarray, masks: np.ndarray, label: str, caption: str) -> t
     left = (full_width - grid_width) // 2
     canvas = Canvas(full_width, bottom + LABEL_HEIGHT)
     for number, mask in enumerate(masks):
-        picture = lit(pictures[number % len(pictures)], mask, width, height)
+        picture = draw_mask(pictures[number % len(pictures)], mask, width, height)
         row, column = divmod(number, columns)
         canvas.paste(picture, left + column * (width + GAP), row * (height + GAP))
     for y, text, size, colour in ((23, label, LABEL_SIZE, INK), (52, caption, CAPTION_SIZE, DIM)):
         canvas.text(full_width / 2, bottom + y, text, size, colour, "mm", widest=full_width - 16)
-    return canvas.finished()
+    return canvas.to_image()
 
 
 def notice(title: str, text: str) -> torch.Tensor:
@@ -95,4 +95,4 @@ def notice(title: str, text: str) -> torch.Tensor:
     canvas.text(36, NOTICE_LINE, title, 36, INK, widest=NOTICE_WIDTH - 72)
     for number, line in enumerate(lines):
         canvas.text(36, NOTICE_LINE * (number + 2.5), line, 28, DIM, widest=NOTICE_WIDTH - 72)
-    return canvas.finished()
+    return canvas.to_image()

@@ -100,4 +100,4 @@ def plot(
     canvas.text(36, 80, f"sigma_start {bounds[0]}", TEXT, ACTIVE, widest=half)
     canvas.text(WIDTH // 2 + 14, 80, f"sigma_end {bounds[1]}", TEXT, ACTIVE, widest=half)
     canvas.text(36, 132, subtitle, SMALL, DIM, widest=wide)
-    return canvas.finished()
+    return canvas.to_image()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 
-class HostCopy:
+class CpuCopy:
     """A tensor on its way to the CPU. The copy starts at once; only `tensor()` waits for it.
 
     Reading a value off a GPU the plain way waits until everything queued before it is done, and leaves the GPU idle
@@ -23,10 +23,6 @@ class HostCopy:
             self.arrival.record(torch.cuda.current_stream(tensor.device))
         else:
             self.copy = tensor.clone()
-
-    def arrived(self) -> bool:
-        """Whether `tensor()` would answer at once."""
-        return self.arrival.query() if self.arrival is not None else self.copy.device.type == "cpu"
 
     def tensor(self) -> torch.Tensor:
         """The tensor on the CPU, of the shape and type it had."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from .host_types import ModelPatcher, Transformer, UNet, UNetConfig, UNetModule
+from .settings import ADVANCED
 
 MIDDLE, AUTO = "middle", "auto"
 MIDDLE_LAYER = "m0.0"
@@ -24,7 +27,7 @@ class Layer(NamedTuple):
     transformer: int
 
 
-def complaint(wanted: str) -> str | None:
+def layer_name_error(wanted: str) -> str | None:
     """What is wrong with `wanted` as the name of a layer, whatever the model; None where nothing is."""
     if wanted in (MIDDLE, AUTO) or re.fullmatch(r"[dmu]\d+(\.\d+)?", wanted):
         return None
@@ -33,9 +36,9 @@ def complaint(wanted: str) -> str | None:
     return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {wanted}"
 
 
-def layers_of(model: Any) -> dict[str, Layer]:
-    """All self-attentions of the ModelPatcher's UNet by name, in the order they run; empty where it is no UNet."""
-    unet = model.get_model_object("diffusion_model")
+def layers_of(model: ModelPatcher) -> dict[str, Layer]:
+    """All self-attentions of the model's UNet by name, in the order they run; empty where it is no UNet."""
+    unet: UNet = model.get_model_object("diffusion_model")
     found = {}
     for letter, (stage, attribute) in STAGES.items():
         blocks = getattr(unet, attribute, None) or []
@@ -49,17 +52,38 @@ def layers_of(model: Any) -> dict[str, Layer]:
     return found
 
 
-def self_attentions(block: Any) -> list[int]:
+def self_attentions(block: UNetModule) -> list[int]:
     """Numbers of the transformers in a block of the UNet whose first attention looks at the picture itself."""
-    if not block:
-        return []
-    stacks = (m.transformer_blocks for m in block.modules() if len(getattr(m, "transformer_blocks", ())))
-    transformers: Iterable[Any] = next(stacks, [])
-    return [n for n, t in enumerate(transformers) if not getattr(t, "disable_self_attn", False)]
+    return [number for number, t in enumerate(transformers_of(block)) if looks_at_the_picture(t)]
 
 
-def find_layer(model: Any, wanted: str) -> Layer:
-    """The layer that `wanted` names: `middle`, `auto`, or one by name. ValueError lists the model's own."""
+def transformers_of(block: UNetModule) -> list[Transformer]:
+    """The transformers in a block of the UNet, in the order of their numbers."""
+    return next(filter(None, map(transformers_in, block.modules() if block else ())), [])
+
+
+def transformers_in(module: UNetModule) -> list[Transformer]:
+    return list(getattr(module, "transformer_blocks", ()))
+
+
+def looks_at_the_picture(transformer: Transformer) -> bool:
+    """Whether its first attention looks at the picture itself, and not at the prompt."""
+    return not getattr(transformer, "disable_self_attn", False)
+
+
+def transformers_beside(model: ModelPatcher, layer: Layer) -> list[Transformer]:
+    """All transformers of the layer's block, its own among them."""
+    unet: UNet = model.get_model_object("diffusion_model")
+    stage, number = layer.block
+    blocks = getattr(unet, next(attribute for name, attribute in STAGES.values() if name == stage))
+    return transformers_of(blocks if stage == "middle" else blocks[number])
+
+
+def find_layer(model: ModelPatcher, wanted: str) -> Layer:
+    """The layer that `wanted` names: `middle`, `auto`, or one by name.
+
+    ValueError lists the model's own, or says why it has none, and what helps.
+    """
     layers = layers_of(model)
     name = wanted if "." in wanted else f"{wanted}.0"
     if wanted == MIDDLE or (wanted == AUTO and MIDDLE_LAYER in layers):
@@ -68,13 +92,52 @@ def find_layer(model: Any, wanted: str) -> Layer:
         name = next((n for n in reversed(layers) if re.fullmatch(r"d\d+\.0", n)), "")
     if name in layers:
         return layers[name]
-    kind = type(model.model.model_config).__name__
     if not layers:
-        raise ValueError(f"{kind} has no self-attention in a UNet")
-    raise ValueError(f"{kind} has no self-attention at layer={wanted}; it has {listed(layers)}")
+        raise ValueError(no_layers_error(model))
+    raise ValueError(
+        f"{kind_of(model)} has no self-attention at layer={wanted}; it has {join_names(layers)}. "
+        f"In {ADVANCED}, layer auto reads another layer of this model."
+    )
 
 
-def listed(names: Iterable[str]) -> str:
+def kind_of(model: ModelPatcher) -> str:
+    """What the host takes the model for, such as SDXL or Flux."""
+    return type(model.model.model_config).__name__
+
+
+def no_layers_error(model: ModelPatcher) -> str:
+    """Why a model shows no self-attention of a UNet, and what helps."""
+    kind, found = kind_of(model), model.get_model_object("diffusion_model")
+    if is_unet(found):
+        return f"{kind} has no self-attention in its UNet. Use SD1.x, SD2.x or SDXL."
+    if is_unet_kind(model) or holds_unet(found):
+        return (
+            f"the UNet of {kind} is hidden in a {type(found).__name__}, and so its attention cannot be read. "
+            "Load the model without it."
+        )
+    return (
+        f"{kind} has no UNet but a {type(found).__name__}, and this node reads a UNet's attention: use SD1.x, SD2.x or "
+        "SDXL. For diffusion transformers, SkipLayerGuidanceDiT does something similar."
+    )
+
+
+def is_unet_kind(model: ModelPatcher) -> bool:
+    """Whether the host's models of this kind are UNets: these alone are told apart by their number of channels."""
+    config: UNetConfig = type(model.model.model_config).unet_config
+    return "model_channels" in config
+
+
+def holds_unet(found: UNetModule) -> bool:
+    """Whether a UNet is among the modules of what stands in its place."""
+    modules = found.modules() if hasattr(found, "modules") else ()
+    return any(map(is_unet, modules))
+
+
+def is_unet(module: UNet) -> bool:
+    return hasattr(module, "input_blocks")
+
+
+def join_names(names: Iterable[str]) -> str:
     """Names of layers, those of one block drawn together: `d0.0, d1.0 to d1.9, m0.0`."""
     blocks = [list(group) for _, group in groupby(names, key=lambda name: name.split(".")[0])]
     return ", ".join(block[0] if len(block) == 1 else f"{block[0]} to {block[-1]}" for block in blocks)

@@ -1,11 +1,16 @@
 """Loads the repository as ComfyUI loads a pack: as a package of another name, from its folder."""
 
+import os
 import sys
 from pathlib import Path
 
-from hypothesis import settings
+os.environ["OMP_NUM_THREADS"] = "1"  # here and in what is started: models are tiny, and threads would mostly wait
 
-sys.path.append(str(Path(__file__).parents[1]))  # last: the repository has a `nodes`, and the host's must be found
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT))  # last: the repository has a `nodes`, and the host's must be found
 from lab.loading import load_pack  # noqa: E402
 
 load_pack()
@@ -13,3 +18,15 @@ load_pack()
 settings.register_profile("normal", max_examples=25, derandomize=True, deadline=None, database=None)
 settings.register_profile("nightly", max_examples=500, deadline=None, database=None, print_blob=True)
 settings.load_profile("normal")
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which not every tier needs
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n 2 --dist loadfile` a file's tests share a process; and the browser's files share one, and its server."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if "browser/" in nodeid else super()._split_scope(nodeid)
+
+    return ByFile(config, log)

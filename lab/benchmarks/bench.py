@@ -2,102 +2,92 @@
 """What this pack costs, beside sampling without it, beside the least it could cost, and beside the host's own SAG.
 
 Needs torch and a ComfyUI that COMFYUI_PATH names; `report` needs matplotlib, pandas and scipy too. All of it is there
-with `python dev.py bench ...`. Measurements are lines of JSON in a file; `report` makes tables and plots of them.
+with `python dev.py bench ...`. Measurements are lines of JSON in a file; `report` makes tables and plots of them:
+
+    run      all variants of --case, --reps times or until --budget-seconds are over; goes on where it was stopped
+    floor    the attention map of --tokens against what the card could do at best
+    growth   own time of --family against tokens, batch and steps
+    compile  through ComfyUI's TorchCompileModel with --backend
+    sync     where the CPU waits for the GPU
+    load     how long importing the pack takes
+    report   puts what is in FILES into RESULTS.md, or --out
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import math
+import shlex
 import sys
+import time
 from pathlib import Path
 
+import torch
+
+from lab.benchmarks.cases import FAMILIES, Case
+from lab.benchmarks.compiling import compile_both
+from lab.benchmarks.floor import floor
+from lab.benchmarks.import_time import import_time
+from lab.benchmarks.own_time import growth
+from lab.benchmarks.runs import run
+from lab.benchmarks.syncs import sync
+from lab.benchmarks.timing import machine
+from lab.loading import load_host
+from lab.records import Records
+
 HERE = Path(__file__).resolve().parent
+COMMANDS = {
+    "run": lambda records, o: run(records, o.case, o.reps, o.ends),
+    "floor": lambda records, o: floor(records, o.tokens),
+    "growth": lambda records, o: growth(records, o.family, o.reps, o.ends),
+    "compile": lambda records, o: compile_both(records, o.case, o.backend, o.reps),
+    "sync": lambda records, o: sync(records, o.case),
+    "load": lambda records, o: import_time(records, o.reps),
+}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-
-    def command(name: str, does: str, case: str | None = None) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=does, description=does)
-        made.add_argument("--out", type=Path, default=HERE / "out" / f"{name}.jsonl")
-        if case:
-            made.add_argument("--case", default=case, help="tiny, or family-side-batch such as sdxl-1024-b4")
-            made.add_argument("--steps", type=int, help="8, tiny 4")
-        return made
-
-    run = command("run", "all variants of one case, in shuffled order within each repetition", case="tiny")
-    run.add_argument("--reps", type=int, default=15)
-    run.add_argument("--budget-seconds", type=float, default=math.inf, help="stop between repetitions")
-    floor = command("floor", "the attention map against what the card could do at best")
-    floor.add_argument("--tokens", type=int, nargs="+", default=[1024, 4096, 16384, 65536])
-    growth = command("growth", "overhead against tokens, batch and steps")
-    growth.add_argument("--family", default="sdxl", choices=["sd15", "sdxl", "tiny"])
-    growth.add_argument("--reps", type=int, default=5)
-    growth.add_argument("--budget-seconds", type=float, default=math.inf, help="stop between repetitions")
-    compiled = command("compile", "through the host's TorchCompileModel", case="sd15-512-b4")
-    compiled.add_argument("--backend", default="inductor")
-    compiled.add_argument("--reps", type=int, default=5)
-    command("sync", "where the CPU waits for the GPU", case="tiny")
-    every = command("every", "time that `every` saves, and how far it goes astray, on the demo model")
-    every.add_argument("--seeds", type=int, default=4)
-    loading = command("load", "how long importing the pack takes")
-    loading.add_argument("--reps", type=int, default=7)
-    report = commands.add_parser("report", help="tables and plots of what was measured")
-    report.add_argument("files", type=Path, nargs="+")
-    report.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    parser.add_argument("command", choices=[*COMMANDS, "report"])
+    parser.add_argument("files", type=Path, nargs="*", help="for report")
+    parser.add_argument("--out", type=Path, help="default: COMMAND.jsonl in lab/benchmarks/out")
+    parser.add_argument("--case", default="tiny", help="tiny, or family-side-batch such as sdxl-1024-b4")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--reps", type=int, default=5)
+    parser.add_argument("--budget-seconds", type=float, default=math.inf)
+    parser.add_argument("--tokens", type=int, nargs="+", default=[1024, 4096, 16384, 65536])
+    parser.add_argument("--family", default="sdxl", choices=FAMILIES)
+    parser.add_argument("--backend", default="inductor")
     return parser.parse_args()
 
 
-def main() -> int:
-    chosen = arguments()
-    if chosen.command == "report":
+def opened(file: Path, resume: bool) -> Records:
+    """The file, with a line on this machine added; SystemExit if what it holds is of another."""
+    records, here = Records(file, resume), machine()
+    for record in records.rows:
+        if record["kind"] == "machine" and not here.items() <= record.items():
+            raise SystemExit(f"{file} is of another machine or software. Here is {here}; use another file.")
+    records.add(kind="machine", **here, command=shlex.join(["python", "-m", "lab.benchmarks.bench", *sys.argv[1:]]))
+    return records
+
+
+def main() -> None:
+    began, options = time.monotonic(), arguments()
+    if options.command == "report":
         from lab.benchmarks.report import write
 
-        write(chosen.files, chosen.out)
-        return 0
-    from lab.benchmarks import hosting
+        return write(options.files, options.out or HERE / "RESULTS.md")
+    load_host()
+    import comfy.cli_args
 
-    hosting.start()
-    import torch
-
-    from lab.benchmarks.cases import Case
-
+    comfy.cli_args.args.use_pytorch_cross_attention = True  # on the CPU, too, what the host takes on NVIDIA cards
+    logging.getLogger().setLevel(logging.ERROR)  # the pack's line after each run still costs what it costs
     torch.set_grad_enabled(False)
-    case = Case.named(chosen.case).with_steps(chosen.steps) if "case" in chosen else None
-    if chosen.command == "run":
-        from lab.benchmarks.runs import run
-
-        if not run(case, chosen.reps, chosen.out, chosen.budget_seconds):
-            print("With no step active the latent differed from the unpatched one.", file=sys.stderr)
-            return 1
-    elif chosen.command == "floor":
-        from lab.benchmarks.floor import floor
-
-        floor(chosen.tokens, chosen.out)
-    elif chosen.command == "growth":
-        from lab.benchmarks.growth import growth
-
-        growth(chosen.family, chosen.reps, chosen.out, chosen.budget_seconds)
-    elif chosen.command == "compile":
-        from lab.benchmarks.compiling import compile_all
-
-        compile_all(case, chosen.backend, chosen.reps, chosen.out)
-    elif chosen.command == "sync":
-        from lab.benchmarks.syncs import sync
-
-        sync(case, chosen.out)
-    elif chosen.command == "every":
-        from lab.benchmarks.every import every
-
-        every(chosen.seeds, chosen.out)
-    else:
-        from lab.benchmarks.loading import loading
-
-        loading(chosen.reps, chosen.out)
-    return 0
+    options.case, options.ends = Case.named(options.case, options.steps), began + options.budget_seconds
+    file = options.out or HERE / "out" / f"{options.command}.jsonl"
+    COMMANDS[options.command](opened(file, resume=options.command == "run"), options)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,54 +5,41 @@ Time does not depend on the values, as long as they stay finite; so the weights 
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 CFG, SAMPLER, SCHEDULER, SEED = 7.0, "euler", "normal", 3
-TOKENS = 77  # of a prompt
+TOKENS, POOLED = 77, 1280  # of a prompt; width of SDXL's pooled prompt
 LATENT_CHANNELS, LATENT_PIXEL = 4, 8  # image pixels along each side of a latent pixel
 COMMON = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "use_spatial_transformer": True, "legacy": False,
-    "use_temporal_attention": False, "use_temporal_resblock": False,
+    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "use_spatial_transformer": True,
+    "use_temporal_attention": False, "legacy": False,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Family:
-    """A UNet: the host's config class, what the host would read off a checkpoint, and the pooled prompt's width."""
-
-    config_class: str
-    unet: dict[str, Any]
-    pooled: int | None
-
-
-FAMILIES = {
-    "sd15": Family("SD15", {
-        **COMMON, "adm_in_channels": None, "model_channels": 320, "channel_mult": [1, 2, 4, 4],
-        "num_res_blocks": [2, 2, 2, 2], "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
-        "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "use_linear_in_transformer": False,
-        "context_dim": 768, "num_heads": 8,
-    }, None),
-    "sdxl": Family("SDXL", {
-        **COMMON, "num_classes": "sequential", "adm_in_channels": 2816, "model_channels": 320,
-        "channel_mult": [1, 2, 4], "num_res_blocks": [2, 2, 2], "transformer_depth": [0, 0, 2, 2, 10, 10],
-        "transformer_depth_middle": 10, "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
-        "use_linear_in_transformer": True, "context_dim": 2048, "num_head_channels": 64,
-    }, 1280),
-    "tiny": Family("SDXL", {  # SDXL in small: as many blocks, two transformers where SDXL has ten
-        **COMMON, "num_classes": "sequential", "adm_in_channels": 2816, "model_channels": 32,
-        "channel_mult": [1, 2, 4], "num_res_blocks": [2, 2, 2], "transformer_depth": [0, 0, 1, 1, 2, 2],
-        "transformer_depth_middle": 2, "transformer_depth_output": [0, 0, 0, 1, 1, 1, 2, 2, 2],
-        "use_linear_in_transformer": True, "context_dim": 64, "num_head_channels": 64,
-    }, 1280),
+SD15 = {
+    **COMMON, "adm_in_channels": None, "channel_mult": [1, 2, 4, 4], "num_res_blocks": [2, 2, 2, 2],
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
+    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "use_linear_in_transformer": False,
+    "context_dim": 768,
 }  # fmt: skip
+SDXL = {
+    **COMMON, "num_classes": "sequential", "adm_in_channels": 2816, "channel_mult": [1, 2, 4],
+    "num_res_blocks": [2, 2, 2], "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10,
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "use_linear_in_transformer": True,
+    "context_dim": 2048,
+}  # fmt: skip
+TINY = {  # SDXL in small: as many blocks, two transformers where SDXL has ten
+    **SDXL, "model_channels": 32, "transformer_depth": [0, 0, 1, 1, 2, 2], "transformer_depth_middle": 2,
+    "transformer_depth_output": [0, 0, 0, 1, 1, 1, 2, 2, 2], "context_dim": 64,
+}  # fmt: skip
+# The host's config class, and what the host would read off a checkpoint.
+FAMILIES = {"sd15": ("SD15", SD15), "sdxl": ("SDXL", SDXL), "tiny": ("SDXL", TINY)}
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """`batch` pictures of `side` x `side` pixels."""
 
     family: str
@@ -65,21 +52,15 @@ class Case:
         return f"{self.family}-{self.side}-b{self.batch}"
 
     @classmethod
-    def named(cls, name: str) -> Case:
-        """`tiny`, or family, side and batch as in `sdxl-1024-b4`; ValueError for others."""
-        if name == "tiny":
-            return cls("tiny", 128, 1, steps=4)
-        family, side, batch = name.split("-")
-        if family not in FAMILIES or not batch.startswith("b"):
-            raise ValueError(f"case must be tiny or like sdxl-1024-b4, got {name}")
-        return cls(family, int(side), int(batch[1:]))
-
-    def with_steps(self, steps: int | None) -> Case:
-        return replace(self, steps=steps or self.steps)
+    def named(cls, name: str, steps: int) -> Case:
+        """`tiny`, or family, side and batch as in `sdxl-1024-b4`; SystemExit for others."""
+        found = re.fullmatch(rf"({'|'.join(FAMILIES)})-(\d+)-b(\d+)", "tiny-128-b1" if name == "tiny" else name)
+        if not found:
+            raise SystemExit(f"--case must be tiny or like sdxl-1024-b4, got {name}.")
+        return cls(found[1], int(found[2]), int(found[3]), steps)
 
 
-@dataclass(frozen=True)
-class Workload:
+class Workload(NamedTuple):
     """A MODEL and what it is asked to sample."""
 
     model: Any
@@ -97,6 +78,9 @@ class Workload:
             torch.zeros_like(self.noise), disable_pbar=True, seed=SEED, callback=callback,
         )  # fmt: skip
 
+    def of_one_step(self) -> Workload:
+        return self._replace(case=self.case._replace(steps=1))
+
 
 def workload(case: Case, model: Any = None) -> Workload:
     """The case with a model of its own, or with one of the same family that is there already."""
@@ -107,32 +91,30 @@ def workload(case: Case, model: Any = None) -> Workload:
 
 def prompt(case: Case, seed: int) -> list:
     """A CONDITIONING of one random prompt."""
-    family, dice = FAMILIES[case.family], torch.Generator().manual_seed(seed)
+    (_, unet), dice = FAMILIES[case.family], torch.Generator().manual_seed(seed)
     settings: dict[str, Any] = {}
-    if family.pooled:
-        pooled = torch.randn(1, family.pooled, generator=dice)
+    if unet["adm_in_channels"]:
+        pooled = torch.randn(1, POOLED, generator=dice)
         settings = {"pooled_output": pooled, "width": case.side, "height": case.side}
-    return [[torch.randn(1, TOKENS, family.unet["context_dim"], generator=dice), settings]]
+    return [[torch.randn(1, TOKENS, unet["context_dim"], generator=dice), settings]]
 
 
-def build(name: str) -> Any:
+def build(family: str) -> Any:
     """A ModelPatcher around the family's UNet with random weights: float16 on a GPU, float32 on the CPU."""
-    import comfy.model_management
-    import comfy.model_patcher
+    from comfy import model_management, model_patcher
 
-    device = comfy.model_management.get_torch_device()
-    model = bare_model(FAMILIES[name], device, torch.float32 if device.type == "cpu" else torch.float16)
+    device = model_management.get_torch_device()
+    model = bare_model(family, device, torch.float32 if device.type == "cpu" else torch.float16)
     draw_weights(model.diffusion_model)
-    return comfy.model_patcher.ModelPatcher(model, device, comfy.model_management.unet_offload_device())
+    return model_patcher.ModelPatcher(model, device, model_management.unet_offload_device())
 
 
-def bare_model(family: Family, device: torch.device | str, dtype: torch.dtype) -> Any:
+def bare_model(family: str, device: torch.device | str, dtype: torch.dtype) -> Any:
     """The host's BaseModel as it makes it for a checkpoint of this family, the weights unset."""
     import comfy.supported_models
 
-    # UNetModel empties the lists it is given, so they are copied.
-    unet = {key: list(value) if isinstance(value, list) else value for key, value in family.unet.items()}
-    config = getattr(comfy.supported_models, family.config_class)(unet)
+    config_class, unet = FAMILIES[family]
+    config = getattr(comfy.supported_models, config_class)(copy.deepcopy(unet))  # UNetModel empties its lists
     config.set_inference_dtype(dtype, None)
     return config.get_model({}, device=device)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from lab.benchmarks.cases import Case, Workload, workload
-from lab.benchmarks.records import Records
-from lab.benchmarks.timing import bytes_held, load, timed
-from lab.benchmarks.variants import ALL, UNPATCHED, variants
+from lab.benchmarks.timing import load, time_sample
+from lab.benchmarks.variants import ALL, UNPATCHED, variant
+from lab.records import Records
 
 SETTLED_AFTER = 2  # steps; the first compiles for one batch, the second may find that batches differ
 
@@ -44,17 +43,7 @@ def first_samples(work: Workload, model: Any) -> Compiled:
     graphs: list[int] = []
     for _ in range(2):
         latent = work.sample(model, callback=lambda *_: graphs.append(counters["stats"]["unique_graphs"]))
-    breaks = Counter()
-    for reason, count in counters["graph_break"].items():
-        breaks[short(reason)] += count
-    return Compiled(latent, breaks, graphs)
-
-
-def short(reason: str) -> str:
-    """The first line of a graph break's message, and what it was about."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip()]
-    about = [line for line in lines if line.startswith("Developer debug context")]
-    return " ".join([lines[0], *about])
+    return Compiled(latent, Counter(counters["graph_break"]), graphs)
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -62,24 +51,21 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
     return ((a - b).norm() / b.norm()).item()
 
 
-def compile_all(case: Case, backend: str, repetitions: int, out: Path) -> None:
+def compile_both(records: Records, case: Case, backend: str, reps: int) -> None:
     """Unpatched and with all steps active: graphs, breaks, agreement with the same without compiling, and time."""
     work = workload(case)
     load(work.model)
-    baseline = bytes_held()
-    eager = variants(work.model, case.steps, (UNPATCHED, ALL))
+    eager = {name: variant(name, work.model, case.steps) for name in (UNPATCHED, ALL)}
     wanted = {name: work.sample(model) for name, model in eager.items()}
-    with Records(out) as records:
-        sag = distance(wanted[ALL], wanted[UNPATCHED])
-        for name, model in eager.items():
-            compiled = through_the_node(model, backend)
-            result = first_samples(work, compiled)
-            records.add("compile", case=case.name, steps=case.steps, backend=backend, variant=name,
-                        breaks=dict(result.breaks), graphs=result.graphs, late=result.late, sag_distance=sag,
-                        distance=distance(result.latent, wanted[name]))  # fmt: skip
-            print(f"{name}: {result.breaks.total()} graph breaks, graphs after each step {result.graphs}", flush=True)
-            for repetition in range(repetitions):
-                for how, patched in (("eager", model), ("compiled", compiled)):
-                    sample = timed(work, patched, baseline)
-                    records.add("compile time", case=case.name, variant=name, how=how, repetition=repetition,
-                                seconds=sample.seconds)  # fmt: skip
+    sag = distance(wanted[ALL], wanted[UNPATCHED])
+    for name, model in eager.items():
+        compiled = through_the_node(model, backend)
+        result = first_samples(work, compiled)
+        records.add(kind="compile", case=case.name, steps=case.steps, backend=backend, variant=name,
+                    breaks=dict(result.breaks), graphs=result.graphs, late=result.late, sag_distance=sag,
+                    distance=distance(result.latent, wanted[name]))  # fmt: skip
+        print(f"{name}: {result.breaks.total()} graph breaks, graphs after each step {result.graphs}", flush=True)
+        for repetition in range(reps):
+            for how, patched in (("eager", model), ("compiled", compiled)):
+                records.add(kind="compile time", case=case.name, variant=name, how=how, repetition=repetition,
+                            seconds=time_sample(work, patched).seconds)  # fmt: skip

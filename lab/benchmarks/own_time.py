@@ -1,4 +1,5 @@
-"""The node's own time in one sample: what passes inside its hooks, without what these ask of the host.
+"""`growth`: a node's own time, against tokens, batch and steps: what passes inside its hooks, without what these ask of
+the host.
 
 Two samples of seconds cannot tell how the few milliseconds grow in which they differ. This times them alone: on a GPU
 from mark to mark in its queue, where a wait for the CPU counts too; on the CPU by the clock.
@@ -6,18 +7,38 @@ from mark to mark in its queue, where a wait for the CPU counts too; on the CPU 
 
 from __future__ import annotations
 
+import functools
+import random
 import statistics
 import time
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 from unittest.mock import patch
 
 import torch
 
-from lab.benchmarks.cases import Workload
-from lab.benchmarks.timing import cuda, load, synchronize
+from lab.benchmarks.cases import Case, Workload, workload
+from lab.benchmarks.timing import cuda, load, synchronize, until
+from lab.benchmarks.variants import ALL, HOST, NONE, variant
+from lab.records import Records
 
 Function = Callable[..., Any]
+SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048, 3072), (1, 2, 4, 8), (2, 4, 8, 16)
+SMALL_SIDES = (128, 192, 256, 384, 512)  # for a CPU
+FEW_STEPS = 4
+MEASURED = (ALL, NONE, HOST)
+EVENTS: list[torch.cuda.Event] = []  # made once: to make one takes longer than to record it
+
+
+def mark(number: int) -> Any:
+    """This moment: in the GPU's queue, or on the CPU. A number is taken again only where the last sample is read."""
+    if not cuda():
+        return time.perf_counter()
+    while number >= len(EVENTS):
+        EVENTS.append(torch.cuda.Event(enable_timing=True))
+    EVENTS[number].record()
+    return EVENTS[number]
 
 
 class Stopwatch:
@@ -32,15 +53,10 @@ class Stopwatch:
             self.marks.append(mark(len(self.marks)))
             self.running = running
 
-    def inside(self, hook: Function) -> Function:
-        return self.always(hook, True)
-
-    def outside(self, of_the_host: Function) -> Function:
-        return self.always(of_the_host, False)
-
-    def always(self, function: Function, running: bool) -> Function:
+    def during(self, function: Function, running: bool) -> Function:
         """The function, running or not while it is called, and afterwards as before."""
 
+        @functools.wraps(function)  # the host's executor says by its attributes whose work it does
         def timed(*args: Any, **options: Any) -> Any:
             before = self.running
             self.switch(running)
@@ -51,26 +67,17 @@ class Stopwatch:
 
         return timed
 
+    inside, outside = partialmethod(during, running=True), partialmethod(during, running=False)
+
+    def around(self, wrapper: Function) -> Function:
+        """Inside a wrapper, which the host hands the rest of its own work as the first argument."""
+        return self.inside(lambda rest, *args, **options: wrapper(self.outside(rest), *args, **options))
+
     def stretches(self) -> list[float]:
         """Seconds of each stretch in which it ran."""
         synchronize()
         pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
-        if cuda():
-            return [start.elapsed_time(stop) / 1000 for start, stop in pairs]
-        return [stop - start for start, stop in pairs]
-
-
-EVENTS: list[torch.cuda.Event] = []  # made once: to make one takes longer than to record it
-
-
-def mark(number: int) -> Any:
-    """This moment: in the GPU's queue, or on the CPU. A number is taken again only where the last sample is read."""
-    if not cuda():
-        return time.perf_counter()
-    while number >= len(EVENTS):
-        EVENTS.append(torch.cuda.Event(enable_timing=True))
-    EVENTS[number].record()
-    return EVENTS[number]
+        return [start.elapsed_time(stop) / 1000 if cuda() else stop - start for start, stop in pairs]
 
 
 def stretch_seconds(count: int = 1000) -> float:
@@ -94,20 +101,15 @@ def watch(model: Any, stopwatch: Stopwatch) -> None:
         model.set_model_attn1_replace(stopwatch.inside(replace), *place)
     for by_key in transformer.get("wrappers", {}).values():
         for key, wrappers in by_key.items():
-            by_key[key] = [around(wrapper, stopwatch) for wrapper in wrappers]
+            by_key[key] = [stopwatch.around(wrapper) for wrapper in wrappers]
 
 
-def around(wrapper: Function, stopwatch: Stopwatch) -> Function:
-    """The host hands a wrapper the rest of its own work as the first argument."""
-    return stopwatch.inside(lambda rest, *args, **options: wrapper(stopwatch.outside(rest), *args, **options))
-
-
-def own_stretches(work: Workload, model: Any) -> list[float]:
-    """Seconds of every stretch inside the hooks on `model`, this sample's own, in one sample of `work`."""
-    import comfy.ldm.modules.attention
+def own_stretches(work: Workload, name: str) -> list[float]:
+    """Seconds of every stretch inside the hooks in one sample of the variant of that name."""
     import comfy.samplers
+    from comfy.ldm.modules import attention
 
-    stopwatch, attention = Stopwatch(), comfy.ldm.modules.attention
+    stopwatch, model = Stopwatch(), variant(name, work.model, work.case.steps)
     watch(model, stopwatch)
     load(model)
     synchronize()
@@ -118,3 +120,32 @@ def own_stretches(work: Workload, model: Any) -> list[float]:
     ):
         work.sample(model)
     return stopwatch.stretches()
+
+
+def points(family: str) -> list[tuple[str, Case]]:
+    """The axes, and the cases along each."""
+    sides, side = (SMALL_SIDES, 128) if family == "tiny" else (SIDES, 1024)
+    return [
+        *(("tokens", Case(family, s, 1, FEW_STEPS)) for s in sides),
+        *(("batch", Case(family, side, b, FEW_STEPS)) for b in BATCHES),
+        *(("steps", Case(family, side // 2, 1, s)) for s in STEPS),
+    ]
+
+
+def growth(records: Records, family: str, reps: int, ends: float) -> None:
+    """All points in every repetition, so that a stop leaves every axis as well measured as the others."""
+    model = workload(Case(family, 256)).model
+    works = [(axis, workload(case, model)) for axis, case in points(family)]
+    records.add(kind="stopwatch", seconds=stretch_seconds())
+    for name in MEASURED:
+        for _, work in works:
+            own_stretches(work.of_one_step(), name)  # the first of a shape finds its kernels
+    for repetition in until(ends, range(reps)):
+        dice = random.Random(repetition)
+        for axis, work in dice.sample(works, len(works)):
+            for name in dice.sample(MEASURED, len(MEASURED)):
+                case, stretches = work.case, own_stretches(work, name)
+                records.add(kind="growth", axis=axis, case=case.name, side=case.side, batch=case.batch,
+                            steps=case.steps, repetition=repetition, variant=name,
+                            own_seconds=sum(stretches) / case.steps, stretches=len(stretches) / case.steps)  # fmt: skip
+        print(f"growth: repetition {repetition} is done", flush=True)

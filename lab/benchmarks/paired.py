@@ -1,17 +1,24 @@
-"""Statistics of one case: ratios and differences paired within a repetition, as medians with their intervals."""
+"""What is compared within a repetition, and medians with their intervals."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-CONFIDENCE = 0.95
-SEED = 0
+from lab.benchmarks.variants import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
+
+Ratio = Callable[[pd.DataFrame], pd.Series]
+RATIOS: dict[str, Ratio] = {  # of times by variant
+    "all steps / limit": lambda t: t[ALL] / t[LIMIT],
+    "ComfyUI's own SAG / limit": lambda t: t[HOST] / t[LIMIT],
+    "no step / unpatched": lambda t: t[NONE] / t[UNPATCHED],
+    "half / (unpatched + half the limit's extra)": lambda t: t[HALF] / ((t[UNPATCHED] + t[LIMIT]) / 2),
+    "limit / unpatched": lambda t: t[LIMIT] / t[UNPATCHED],
+}
 
 
 class Estimate(NamedTuple):
@@ -20,41 +27,26 @@ class Estimate(NamedTuple):
     median: float
     low: float
     high: float
-    count: int
-
-    def above(self, goal: float) -> bool:
-        """Whether the whole interval lies above the goal."""
-        return self.low > goal
-
-    def shown(self, pattern: str = "{:.4f}") -> str:
-        text = pattern.format(self.median)
-        return text if np.isnan(self.low) else f"{text} ({pattern.format(self.low)} to {pattern.format(self.high)})"
 
 
-def estimate(values: np.ndarray) -> Estimate:
-    values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    if len(values) < 3:
-        return Estimate(float(np.median(values)) if len(values) else np.nan, np.nan, np.nan, len(values))
-    if values.max() == values.min():
-        return Estimate(values[0], values[0], values[0], len(values))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = bootstrap((values,), np.median, confidence_level=CONFIDENCE, method="percentile", rng=SEED)
-    return Estimate(float(np.median(values)), *map(float, found.confidence_interval), len(values))
+def estimate(values: Iterable[float]) -> Estimate:
+    """Of the values that are there; NaN is none."""
+    known = np.array(list(values), dtype=float)
+    known = known[~np.isnan(known)]
+    median = float(np.median(known)) if len(known) else np.nan
+    if len(known) < 3:
+        return Estimate(median, np.nan, np.nan)
+    interval = bootstrap((known,), np.median, method="percentile", rng=0).confidence_interval
+    return Estimate(median, float(interval.low), float(interval.high))
 
 
-def table(records: list[dict], value: str = "seconds") -> pd.DataFrame:
-    """One row a repetition, one column a variant; repetitions that lack a variant are left out."""
-    rows = pd.DataFrame(records).pivot_table(index="repetition", columns="variant", values=value, dropna=False)
-    return rows.dropna(how="all")
+def shown(values: Iterable[float], pattern: str = "{:.4f}") -> str:
+    median, low, high = (pattern.format(value) for value in estimate(values))
+    return median if low == "nan" else f"{median} ({low} to {high})"
 
 
-def ratio(times: pd.DataFrame, over: Callable[[pd.DataFrame], pd.Series], under: Callable[[pd.DataFrame], pd.Series]):
-    """The ratio of two columns, or of what is made of them, within each repetition."""
-    return estimate((over(times) / under(times)).to_numpy())
-
-
-def half_limit(times: pd.DataFrame) -> pd.Series:
-    """Unpatched plus half of what the limit adds."""
-    return times["unpatched"] + (times["limit"] - times["unpatched"]) / 2
+def by_case(samples: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Of each case one row a repetition, one column a variant. Of a repetition that was begun twice the last counts."""
+    last = samples.drop_duplicates(["case", "repetition", "variant"], keep="last")
+    tables = last.pivot(index=["case", "repetition"], columns="variant", values="seconds").reindex(columns=VARIANTS)
+    return {name: tables.loc[name].astype(float) for name in last["case"].unique()}

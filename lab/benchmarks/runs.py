@@ -3,82 +3,46 @@
 from __future__ import annotations
 
 import random
-import time
-from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from lab.benchmarks.cases import Case, Workload, workload
-from lab.benchmarks.records import Record, Records, read
-from lab.benchmarks.timing import MIB, Sample, bytes_held, load, timed
-from lab.benchmarks.variants import NONE, UNPATCHED, VARIANTS, variants
+from lab.benchmarks.timing import MIB, Sample, bytes_held, load, time_sample, until
+from lab.benchmarks.variants import NONE, UNPATCHED, VARIANTS, variant
+from lab.records import Records
 
 
-def finished(records: list[Record], case: Case) -> set[int]:
-    """The repetitions of which every variant was sampled."""
-    samples = [(r["repetition"], r["variant"]) for r in records if r["kind"] == "sample" and r["case"] == case.name]
-    return {n for n in {n for n, _ in samples} if {v for m, v in samples if m == n} == set(VARIANTS)}
+def run(records: Records, case: Case, reps: int, ends: float) -> None:
+    """The repetitions that are not there yet; SystemExit where no active step is not bit-identical to unpatched."""
+    work = workload(case)
+    load(work.model)
+    baseline = bytes_held()
+    warm_up = work.of_one_step() if reps == 1 else work  # a whole sample is long where only one is timed
+    for name in VARIANTS:
+        sample(warm_up, name)
+    done = {r["repetition"] for r in records.rows if r["kind"] == "identical" and r["case"] == case.name}
+    for repetition in until(ends, sorted(set(range(reps)) - done)):
+        repeat(records, work, repetition, baseline)
+    if not all(r["value"] for r in records.rows if r["kind"] == "identical"):
+        raise SystemExit("With no step active the latent differed from the unpatched one.")
 
 
-def shuffled(repetition: int) -> list[str]:
-    """The variants in an order of their own for each repetition, the same in every run of it."""
-    return random.Random(repetition).sample(VARIANTS, len(VARIANTS))
-
-
-def run(case: Case, repetitions: int, out: Path, budget: float) -> bool:
-    """Sample what is missing in `out`; whether the variant without an active step was bit-identical throughout."""
-    began, longest = time.monotonic(), 0.0
-    before = read(out)
-    done = finished(before, case)
-    keep = [r for r in before if r["kind"] == "machine" or r.get("repetition") in done]
-    with Records(out, keep) as records:
-        work = workload(case)
-        load(work.model)
-        baseline = bytes_held()
-        records.add("case", case=case.name, steps=case.steps, weights_bytes=baseline)
-        warm_up(work, short=repetitions == 1)
-        for repetition in (n for n in range(repetitions) if n not in done):
-            started = time.monotonic()
-            if started - began + longest > budget:
-                print(f"{case.name}: stopped after {time.monotonic() - began:.0f} s, before repetition {repetition}")
-                break
-            records_of_one(records, work, repetition, baseline)
-            longest = max(longest, time.monotonic() - started)
-    return all(r["value"] for r in read(out) if r["kind"] == "identical")
-
-
-def sampled(work: Workload, variant: str, baseline: int = 0) -> Sample:
+def sample(work: Workload, name: str, baseline: int = 0) -> Sample:
     """One sample of a variant made for it: the host's own SAG keeps its last map as long as its MODEL lives."""
-    return timed(work, variants(work.model, work.case.steps, (variant,))[variant], baseline)
+    return time_sample(work, variant(name, work.model, work.case.steps), baseline)
 
 
-def warm_up(work: Workload, short: bool) -> None:
-    """Each variant once, for one step where a whole sample is all that will be timed."""
-    if short:
-        work = replace(work, case=replace(work.case, steps=1))
-    for variant in VARIANTS:
-        sampled(work, variant)
-
-
-def records_of_one(records: Records, work: Workload, repetition: int, baseline: int) -> None:
-    """One repetition: its samples, and whether sampling with no active step gave the very same latent."""
-    latents: dict[str, torch.Tensor | None] = {}
-    for place, variant in enumerate(shuffled(repetition)):
-        sample = sampled(work, variant, baseline)
-        latents[variant] = sample.latent
-        finite = None if sample.latent is None else bool(sample.latent.isfinite().all())
-        records.add("sample", case=work.case.name, steps=work.case.steps, repetition=repetition, place=place,
-                    variant=variant, seconds=sample.seconds, calls=sample.calls, peak_bytes=sample.peak,
-                    finite=finite)  # fmt: skip
-        print(f"{work.case.name} {repetition:2} {variant:9} {shown(sample)}", flush=True)
+def repeat(records: Records, work: Workload, repetition: int, baseline: int) -> None:
+    """Every variant once, and whether sampling with no active step gave the very same latent."""
+    which, latents = {"case": work.case.name, "repetition": repetition}, {}
+    for place, name in enumerate(random.Random(repetition).sample(VARIANTS, len(VARIANTS))):
+        latents[name], seconds, calls, peak = sample(work, name, baseline)
+        finite = None if seconds is None else bool(latents[name].isfinite().all())
+        records.add(kind="sample", **which, steps=work.case.steps, place=place, variant=name, seconds=seconds,
+                    calls=calls, peak_bytes=peak, finite=finite)  # fmt: skip
+        taken = "out of memory" if seconds is None else f"{1000 * seconds:9.1f} ms"
+        above = "" if peak is None else f"{peak / MIB:9.1f} MiB"
+        print(f"{work.case.name} {repetition:2} {name:9} {taken} {calls:3} calls {above}", flush=True)
     plain, none = latents[UNPATCHED], latents[NONE]
     same = plain is not None and none is not None and torch.equal(plain, none)
-    records.add("identical", case=work.case.name, repetition=repetition, value=same)
-
-
-def shown(sample: Sample) -> str:
-    if sample.seconds is None:
-        return "out of memory"
-    peak = "" if sample.peak is None else f"{sample.peak / MIB:9.1f} MiB"
-    return f"{1000 * sample.seconds:9.1f} ms {sample.calls:3} calls {peak}"
+    records.add(kind="identical", **which, value=same)

@@ -11,14 +11,15 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from lab.benchmarks.cases import Case, Workload, workload
-from lab.benchmarks.records import Records
-from lab.benchmarks.timing import cuda, timed
-from lab.benchmarks.variants import ALL, HOST, NONE, UNPATCHED, variants
+from lab.benchmarks.timing import time_sample
+from lab.benchmarks.variants import ALL, HOST, NONE, UNPATCHED, variant
+from lab.records import Records
 
 UNET_CALL = "UNet call"
 WAITS = re.compile(r"^cu(da)?\w*Synchronize\w*$|^cudaMemcpy$|^aten::_local_scalar_dense$")
@@ -37,22 +38,12 @@ class Call(NamedTuple):
 
 def trace(work: Workload, model: Any) -> list[Event]:
     """The profiler's events of one sample, each UNet call marked."""
-    from torch.profiler import ProfilerActivity, profile, record_function
+    from torch.profiler import profile, record_function
 
     unet = model.model.diffusion_model
-    forward = unet.forward
-
-    def marked(*args: Any, **options: Any) -> Any:
-        with record_function(UNET_CALL):
-            return forward(*args, **options)
-
-    unet.forward = marked
-    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda()
-    try:
-        with profile(activities=activities) as profiler:
-            work.sample(model)
-    finally:
-        del unet.forward
+    marked = record_function(UNET_CALL)(unet.forward)
+    with patch.object(unet, "forward", marked), profile() as profiler:
+        work.sample(model)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "trace.json"
         profiler.export_chrome_trace(str(path))
@@ -63,26 +54,23 @@ def end(event: Event) -> float:
     return event["ts"] + event["dur"]
 
 
-def calls_in(events: Iterable[Event]) -> list[Call]:
+def calls_in(events: list[Event]) -> list[Call]:
     """The UNet calls of a trace in their order; those that launched no kernel are left out."""
-    whole = [e for e in events if e.get("ph") == "X"]
-    kernels = {e["args"]["correlation"]: e for e in whole if e.get("cat") == "kernel"}
-    launches = [e for e in whole if e.get("cat") in ("cuda_runtime", "cuda_driver")]
-    launches = [e for e in launches if e.get("args", {}).get("correlation") in kernels]
-    found = []
-    spans = [e for e in whole if e["name"] == UNET_CALL and e.get("cat") == "user_annotation"]
-    for span in sorted(spans, key=lambda e: e["ts"]):
-        own = [e for e in launches if span["ts"] <= e["ts"] <= end(span)]
+    events = sorted((e for e in events if e.get("ph") == "X"), key=lambda e: e["ts"])
+    ends = {e["args"]["correlation"]: end(e) for e in events if e.get("cat") == "kernel"}
+    by_cpu = [e for e in events if e.get("cat") in ("cuda_runtime", "cuda_driver")]
+    launches = [(e["ts"], ends.get(e.get("args", {}).get("correlation"))) for e in by_cpu]  # and when its kernel ended
+    calls = []
+    for span in (e for e in events if e["name"] == UNET_CALL and e.get("cat") == "user_annotation"):
+        own = [(ts, ended) for ts, ended in launches if ended and span["ts"] <= ts <= end(span)]
         if own:
-            last = max(end(kernels[e["args"]["correlation"]]) for e in own)
-            found.append(Call(min(e["ts"] for e in own), max(e["ts"] for e in own), last))
-    return found
+            calls.append(Call(own[0][0], own[-1][0], max(ended for _, ended in own)))
+    return calls
 
 
-def waits_in(events: Iterable[Event]) -> list[Event]:
+def waits_in(events: list[Event]) -> list[Event]:
     """The events in which the CPU waits for the GPU, in their order."""
-    waits = [e for e in events if e.get("ph") == "X" and WAITS.match(e["name"])]
-    return sorted(waits, key=lambda e: e["ts"])
+    return sorted((e for e in events if e.get("ph") == "X" and WAITS.match(e["name"])), key=lambda e: e["ts"])
 
 
 def inside(call: Call, waits: list[Event]) -> list[str]:
@@ -97,21 +85,16 @@ def draining(call: Call, following: Call | None, waits: list[Event]) -> list[str
     return [e["name"] for e in between if end(e) >= call.last_kernel_end - SLACK]
 
 
-def sync(case: Case, out: Path) -> None:
+def sync(records: Records, case: Case) -> None:
     work = workload(case)
-    models = variants(work.model, case.steps, (UNPATCHED, NONE, ALL, HOST))
-    with Records(out) as records:
-        for name, model in models.items():
-            timed(work, model, 0)  # what is made once, at the first use, is no finding
-            events = trace(work, model)
-            calls, waits = calls_in(events), waits_in(events)
-            pairs = zip(calls, [*calls[1:], None], strict=True) if calls else ()
-            found = {
-                "inside": [inside(call, waits) for call in calls],
-                "draining": [draining(call, following, waits) for call, following in pairs],
-            }
-            records.add("sync", case=case.name, steps=case.steps, variant=name, calls=len(calls), **found)
-            counts = {what: sum(map(len, of_calls)) for what, of_calls in found.items()}
-            print(f"{name:9} {len(calls):3} UNet calls with kernels: waits {counts}", flush=True)
-
-
+    for name in (UNPATCHED, NONE, ALL, HOST):
+        model = variant(name, work.model, case.steps)
+        time_sample(work, model)  # what is made once, at the first use, is no finding
+        events = trace(work, model)
+        calls, waits = calls_in(events), waits_in(events)
+        found = {
+            "inside": [inside(call, waits) for call in calls],
+            "draining": [draining(call, after, waits) for call, after in zip_longest(calls, calls[1:])],
+        }
+        records.add(kind="sync", case=case.name, steps=case.steps, variant=name, calls=len(calls), **found)
+        print(f"{name:9} {len(calls):3} UNet calls with kernels", found, flush=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import platform
-import shutil
-import statistics
-import subprocess
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils import collect_env
 
 MIB = 2**20
 
@@ -46,7 +46,7 @@ def load(model: Any) -> None:
     comfy.model_management.load_models_gpu([model])
 
 
-def timed(workload: Any, model: Any, baseline: int) -> Sample:
+def time_sample(workload: Any, model: Any, baseline: int = 0) -> Sample:
     """One sample of `workload` with `model`, from an idle device until the latent is on the CPU."""
     load(model)
     gc.collect()
@@ -64,38 +64,30 @@ def timed(workload: Any, model: Any, baseline: int) -> Sample:
         latent, seconds = None, None
     finally:
         counter.remove()
-    peak = torch.cuda.max_memory_allocated() - baseline if cuda() else None
     if latent is None:
-        torch.cuda.empty_cache()
-    return Sample(latent, seconds, len(calls), peak)
+        torch.cuda.empty_cache()  # only now: while the error is handled, it holds what ran out
+    return Sample(latent, seconds, len(calls), torch.cuda.max_memory_allocated() - baseline if cuda() else None)
 
 
-def median_seconds(work: Callable[..., Any], inputs: Sequence[tuple], budget: float = 1.0, at_least: int = 5) -> float:
-    """Median time of `work(*one)` over the inputs in turn, for `budget` seconds, by CUDA's events on a GPU.
+def median_seconds(work: Callable[..., Any], inputs: Sequence[tuple], budget: float = 1.0) -> float:
+    """Median time of `work(*one)`. The inputs take turns, so that none is still in the cache."""
+    from torch.utils import benchmark  # not above: where there is no GPU it says so on the console
 
-    Inputs are rotated, so that none is still in the cache; the first call of each is not counted.
-    """
-    for one in inputs:
-        work(*one)
-    synchronize()
-    times: list[float] = []
-    stop = time.perf_counter() + budget
-    while len(times) < at_least or time.perf_counter() < stop:
-        times.append(seconds_of(lambda: work(*inputs[len(times) % len(inputs)])))  # noqa: B023 (called at once)
-    return statistics.median(times)
+    names = {"work": work, "turns": itertools.cycle(inputs)}
+    timer = benchmark.Timer("work(*next(turns))", globals=names, num_threads=torch.get_num_threads())
+    return timer.blocked_autorange(min_run_time=budget).median
 
 
-def seconds_of(work: Callable[[], Any]) -> float:
-    if not cuda():
-        begin = time.perf_counter()
-        work()
-        return time.perf_counter() - begin
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    begin.record()
-    work()
-    end.record()
-    end.synchronize()
-    return begin.elapsed_time(end) / 1000
+def until(ends: float, numbers: Iterable[int]) -> Iterator[int]:
+    """The numbers in turn, as long as one that takes as long as the longest before it is over by `ends`."""
+    longest = 0.0
+    for number in numbers:
+        started = time.monotonic()
+        if started + longest > ends:
+            print(f"out of time before repetition {number}", flush=True)
+            return
+        yield number
+        longest = max(longest, time.monotonic() - started)
 
 
 def machine() -> dict[str, str]:
@@ -104,20 +96,12 @@ def machine() -> dict[str, str]:
 
     facts = {"device": torch.cuda.get_device_name() if cuda() else processor(), "torch": torch.__version__}
     if cuda():
-        facts |= {"cuda": str(torch.version.cuda), "driver": driver()}
+        driver = collect_env.get_nvidia_driver_version(collect_env.run)
+        facts |= {"cuda": str(torch.version.cuda), "driver": str(driver)}
     return {**facts, "python": platform.python_version(), "comfyui": comfyui}
 
 
 def processor() -> str:
     facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
-    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    return f"{next(names, platform.machine())}, {torch.get_num_threads()} threads"
-
-
-def driver() -> str:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return "unknown"
-    asked = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
-    return subprocess.run(asked, capture_output=True, text=True).stdout.split("\n")[0].strip() or "unknown"
+    name = re.search(r"model name\s*: (.*)", facts.read_text()) if facts.exists() else None
+    return f"{name[1] if name else platform.machine()}, {torch.get_num_threads()} threads"

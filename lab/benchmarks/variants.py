@@ -1,8 +1,7 @@
-"""The ways in which a case is sampled, each a function from the plain MODEL to the one that is sampled."""
+"""The ways in which a case is sampled, each made of the plain MODEL."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from lab.benchmarks.cases import SAMPLER, SCHEDULER
@@ -12,22 +11,15 @@ UNPATCHED, LIMIT, HOST, ALL, NONE, HALF = VARIANTS = ("unpatched", "limit", "hos
 SCALE, BLUR = 0.5, 2.0  # the defaults of this pack and of the host's own node
 
 
-def variants(model: Any, steps: int, names: tuple[str, ...] = VARIANTS) -> dict[str, Any]:
-    """The named variants as MODELs, clones of `model` that share its weights."""
-    makers: dict[str, Callable[[], Any]] = {
-        UNPATCHED: model.clone,
-        LIMIT: lambda: with_bare_call(model),
-        HOST: lambda: with_host_sag(model),
-        ALL: lambda: with_pack(model, steps, steps),
-        NONE: lambda: with_pack(model, steps, 0),
-        HALF: lambda: with_pack(model, steps, steps // 2),
-    }
-    return {name: makers[name]() for name in names}
-
-
-def extra_calls(variant: str, steps: int) -> int:
-    """UNet calls that a variant makes beyond one a step."""
-    return {UNPATCHED: 0, NONE: 0, HALF: steps // 2}.get(variant, steps)
+def variant(name: str, model: Any, steps: int) -> Any:
+    """The variant of that name as a MODEL of its own, which shares the weights of `model`."""
+    if name == UNPATCHED:
+        return model.clone()
+    if name == LIMIT:
+        return with_bare_call(model)
+    if name == HOST:
+        return with_host_sag(model)
+    return with_pack(model, steps, {ALL: steps, NONE: 0, HALF: steps // 2}[name])
 
 
 def with_bare_call(model: Any) -> Any:
@@ -36,7 +28,7 @@ def with_bare_call(model: Any) -> Any:
 
     def once_more(args: dict[str, Any]) -> Any:
         conds = [None, args["uncond"]]
-        comfy.samplers.calc_cond_batch(args["model"], conds, args["input"], args["sigma"], args["model_options"])[1]
+        comfy.samplers.calc_cond_batch(args["model"], conds, args["input"], args["sigma"], args["model_options"])
         return args["denoised"]
 
     patched = model.clone()
@@ -53,7 +45,8 @@ def with_host_sag(model: Any) -> Any:
 
 def with_pack(model: Any, steps: int, active: int) -> Any:
     """This pack's node with a window that holds the last `active` of the steps, all or none of them included."""
-    from sag_delayed_activation.sigma_window import schedule_of, window_around
+    from sag_delayed_activation.sampling import schedule_of
+    from sag_delayed_activation.sigma_window import window_around
 
     sigmas = schedule_of(model, SCHEDULER, steps, 1.0, SAMPLER).tolist()
     if active:

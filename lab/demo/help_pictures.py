@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the pictures of the in-app help, in web/docs, with the pack's own nodes on the demo's model.
 
-    COMFYUI_PATH=/path/to/ComfyUI python -m lab.demo.help_pictures 
+    COMFYUI_PATH=/path/to/ComfyUI python -m lab.demo.help_pictures
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import tempfile
 from typing import Any
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from lab.demo.in_process import HERE, Garments
+from lab.demo.garments import ADVANCED, BASIC, STEPS, Garments
+from lab.loading import ROOT
 
-OUT = HERE.parents[1] / "web" / "docs"
-BASIC, ADVANCED = "SAG delayed activation", "SAG delayed activation (advanced)"
-STEPS, CFG, SEED, SCALE = 20, 2.0, 7, 1.5
+OUT = ROOT / "web" / "docs"
 SHOWN = [2, 7]  # of the ten garments: a pullover and a sneaker
 # The page's help panel is 210 pixels wide at first, half of a sheet.
 LABELS, SIDE, GAP, TEXT = 190, 112, 4, 28  # pixels for the names on the left, of a garment, between; font size
 TILES = [0, 12]  # steps of the mask preview
 GARMENT = 8  # the mask preview's: a bag
 COLOURS, QUALITY = 64, 85  # of a saved PNG, of a saved JPEG
-
-
-def settings(**changed: Any) -> dict[str, Any]:
-    return {"scale": SCALE, "blur_sigma": 2.0, "sigma_start": 1000.0, "sigma_end": 0.0, **changed}
+DELAYED: dict[str, dict[str, Any] | None] = {  # what is changed; None: without the node
+    "no guidance": None, "every step": {}, "sigma up to 2": {"sigma_start": 2.0}, "scale -1.5": {"scale": -1.5},
+}  # fmt: skip
+OF_THE_ADVANCED: dict[str, dict[str, Any] | None] = {
+    "no guidance": None, "as it is": {}, "threshold 0": {"threshold": 0.0}, "fade in": {"fade": "in"},
+    "rescale 1": {"rescale": 1.0}, "every 2": {"every": 2}, "every 4": {"every": 4},
+}  # fmt: skip
 
 
 def save(pixels: np.ndarray, name: str) -> None:
@@ -40,43 +41,29 @@ def save(pixels: np.ndarray, name: str) -> None:
     print(f"{(OUT / name).stat().st_size / 1024:5.0f} KiB  {OUT / name}")
 
 
-def sheet(rows: dict[str, np.ndarray]) -> np.ndarray:
-    """One row of garments [n, 28, 28, 3] for each name, in the pack's own colours."""
+def sheet(garments: Garments, kind: str, rows: dict[str, dict[str, Any] | None]) -> np.ndarray:
+    """One row of garments for each name, in the pack's own colours."""
     from sag_delayed_activation.pictures.canvas import INK, Canvas
 
     canvas = Canvas(LABELS + len(SHOWN) * (SIDE + GAP), len(rows) * (SIDE + GAP) - GAP)
-    for row, (name, pictures) in enumerate(rows.items()):
+    for row, (name, changed) in enumerate(rows.items()):
         top = row * (SIDE + GAP)
         canvas.text(8, top + SIDE / 2, name, TEXT, INK, "lm", widest=LABELS - 16)
-        for column, picture in enumerate(pictures[SHOWN]):
+        model = garments.model if changed is None else garments.guide(kind, **changed)
+        for column, picture in enumerate(garments.pictures(garments.sample(model))[SHOWN].numpy()):
             small = Image.fromarray((picture * 255).round().astype(np.uint8))
             canvas.paste(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC), LABELS + column * (SIDE + GAP), top)
     return canvas.finished()[0].numpy()
 
 
-def compared(garments: Garments, kind: str, rows: dict[str, dict[str, Any] | None]) -> np.ndarray:
-    """A sheet with one row for each name: without guidance, or with `kind` and these settings."""
-    pictures = {}
-    for name, changed in rows.items():
-        model = garments.model
-        if changed is not None:
-            (model,) = garments.node(kind).patch(model, **settings(**changed))
-        pictures[name] = garments.pictures(garments.sample(model, SEED, STEPS, CFG)).numpy()
-    return sheet(pictures)
-
-
 def mask_preview(garments: Garments) -> np.ndarray:
     """Two of the mask preview's tiles, one above the other."""
-    (model,) = garments.node(BASIC).patch(garments.model, **settings())
-    latents = garments.sample(model, SEED, STEPS, CFG, [GARMENT])
-    (tiles, _) = garments.node("SAG mask preview").show(model, {"samples": latents}, framed(latents))["result"]
+    model = garments.guide()
+    latents = garments.sample(model, which=[GARMENT])
+    framed = (latents[:, 0, :, :, None].clamp(-1, 1) / 2 + 0.5).expand(-1, -1, -1, 3)  # the masks have the border, too
+    (tiles, _) = garments.node("SAG mask preview").show(model, {"samples": latents}, framed)["result"]
     whole = F.pad(tiles, (0, 0, 0, 0, GAP, GAP))[TILES].flatten(0, 1)  # black between them
     return whole.unflatten(1, (-1, 2)).unflatten(0, (-1, 2)).mean(dim=(1, 3)).numpy()  # at half its size
-
-
-def framed(latents: torch.Tensor) -> torch.Tensor:
-    """IMAGE [n, 32, 32, 3] with the border that the demo's pictures lack and the masks have."""
-    return (latents[:, 0, :, :, None].clamp(-1, 1) / 2 + 0.5).expand(-1, -1, -1, 3)
 
 
 def sigma_window(garments: Garments) -> np.ndarray:
@@ -88,13 +75,8 @@ def main() -> None:
     garments = Garments()
     import folder_paths  # the host's
 
-    save(compared(garments, BASIC, {
-        "no guidance": None, "every step": {}, "sigma up to 2": {"sigma_start": 2.0}, "scale -1.5": {"scale": -1.5},
-    }), "delayed.jpg")  # fmt: skip
-    save(compared(garments, ADVANCED, {
-        "no guidance": None, "as it is": {}, "threshold 0": {"threshold": 0.0}, "fade in": {"fade": "in"},
-        "rescale 1": {"rescale": 1.0}, "every 2": {"every": 2}, "every 4": {"every": 4},
-    }), "advanced.jpg")  # fmt: skip
+    save(sheet(garments, BASIC, DELAYED), "delayed.jpg")
+    save(sheet(garments, ADVANCED, OF_THE_ADVANCED), "advanced.jpg")
     save(sigma_window(garments), "sigma-window.png")
     with tempfile.TemporaryDirectory() as scratch:
         folder_paths.set_temp_directory(scratch)  # where the preview puts its files

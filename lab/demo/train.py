@@ -5,7 +5,7 @@
 
 Needs torch, safetensors and a GPU (minutes); the data are Debian's package dataset-fashion-mnist. The noise is the
 host's own schedule, the network predicts it (EPS), and 15 % of the labels are dropped for the negative prompt.
-The study's second model is trained the same way, with an .npz of other pictures as --data.
+The study's other models are trained the same way, with an .npz of other pictures as --data.
 """
 
 from __future__ import annotations
@@ -25,16 +25,15 @@ from lab.loading import load_host
 
 SEED = 2210
 DROPPED = 0.15
-
-
+RATE, WARM_UP, KEPT = 1e-3, 200, 0.999  # the rate at its highest, steps to get there; how much of an average is kept
 IDX_FILES = {"train": "train", "test": "t10k"}
 
 
 def load_images(data: Path, split: str = "train") -> tuple[torch.Tensor, torch.Tensor]:
-    """Images [N, C, 32, 32] from -1 (black) to 1 (white), and their classes [N].
+    """Images [N, C, h, w] from -1 (black) to 1 (white), and their classes [N].
 
-    `data` is Fashion-MNIST's folder, its 28 x 28 pixels padded with black, or an .npz of uint8 {split}_images
-    [N, C, 32, 32] and {split}_labels.
+    `data` is Fashion-MNIST's folder, its 28 x 28 pixels padded with black to 32 x 32, or an .npz of uint8
+    {split}_images [N, C, h, w] and {split}_labels.
     """
     if data.suffix == ".npz":
         arrays = np.load(data)
@@ -60,27 +59,34 @@ def denoising_loss(unet, table, schedule, images, labels) -> torch.Tensor:
     return F.mse_loss(unet(x, t.float(), context=context).float(), noise)
 
 
-def train(unet, table, schedule, images, labels, steps: int, batch: int) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Adam with a cosine schedule; returns the exponential moving averages of both networks."""
+def train(
+    unet, table, schedule, images, labels, steps: int, batch: int, seconds: float = math.inf, mirror: bool = False
+) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """AdamW with a cosine schedule over the steps, or over the seconds if they are fewer; the moving averages."""
     parameters = [*unet.parameters(), *table.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=1e-3)
     averages = copy.deepcopy(unet).requires_grad_(False), copy.deepcopy(table).requires_grad_(False)
     averaged = [p for network in averages for p in network.parameters()]
-    device, started = images.device.type, time.time()
-    for step in range(steps):
-        rate = 1e-3 * min(1, (step + 1) / 200) * 0.5 * (1 + math.cos(math.pi * step / steps))
+    device, started, step, done = images.device.type, time.time(), 0, 0.0
+    while done < 1:
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = RATE * min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         chosen = torch.randint(0, len(images), (batch,), device=images.device)
-        with torch.autocast(device, torch.bfloat16):
-            loss = denoising_loss(unet, table, schedule, images[chosen], labels[chosen])
+        shown = images[chosen]
+        if mirror:
+            shown = torch.where(torch.rand(batch, 1, 1, 1, device=images.device) < 0.5, shown.flip(-1), shown)
+        with torch.autocast(device, torch.bfloat16, enabled=images.is_cuda):
+            loss = denoising_loss(unet, table, schedule, shown, labels[chosen])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        torch._foreach_lerp_(averaged, parameters, 1 - min(0.999, (step + 1) / (step + 10)))
-        if step % 250 == 0 or step == steps - 1:
+        torch._foreach_lerp_(averaged, parameters, 1 - min(KEPT, (step + 1) / (step + 10)))
+        if step % 250 == 0:
             print(f"step {step}: loss {loss.item():.4f}, {time.time() - started:.0f} s", flush=True)
+        step += 1
+        done = max(step / steps, (time.time() - started) / seconds)
+    print(f"{step} steps of {batch}, loss {loss.item():.4f}, {time.time() - started:.0f} s", flush=True)
     return averages
 
 
@@ -90,7 +96,11 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--file", help="name of the weights in --out (default: the demo's)")
     parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long, if that is sooner")
     parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--mirror", action="store_true", help="show every second picture mirrored")
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--dtype", choices=["bfloat16", "float16"], default="bfloat16", help="of the weights kept")
     options = parser.parse_args()
     load_host()
     from safetensors.torch import save_file
@@ -98,21 +108,25 @@ def main() -> None:
     from lab.demo.sag_demo import architecture
 
     torch.manual_seed(SEED)
+    torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images, labels = (t.to(device) for t in load_images(options.data))
-    model = architecture.build(device, images.shape[1])
-    unet, table = model.diffusion_model, torch.nn.Embedding(
+    model = architecture.build(device, images.shape[1], images.shape[-1], dropout=options.dropout)
+    unet, table = model.diffusion_model.train(), torch.nn.Embedding(
         int(labels.max()) + 2, architecture.TOKENS * architecture.CONTEXT_DIM, device=device
     )  # fmt: skip
     architecture.initialise(unet)
     print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.2f} million parameters", flush=True)
     schedule = model.model_sampling.sigmas.to(device)
-    unet, table = train(unet, table, schedule, images, labels, options.steps, options.batch)
+    unet, table = train(
+        unet, table, schedule, images, labels, options.steps, options.batch, options.seconds, options.mirror
+    )
     weights = {f"{architecture.PREFIX}{n}": w for n, w in unet.state_dict().items()}
     weights[architecture.TABLE] = table.weight.detach()
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / (options.file or architecture.FILE)
-    save_file({n: w.to(torch.bfloat16).contiguous().cpu() for n, w in weights.items()}, file)
+    dtype = getattr(torch, options.dtype)
+    save_file({n: w.to(dtype).contiguous().cpu() for n, w in weights.items()}, file)
 
 
 if __name__ == "__main__":

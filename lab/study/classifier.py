@@ -11,6 +11,7 @@ from torch import nn
 
 FEATURES = 128
 SEED, RATE, DECAY, SMOOTHING, SHIFT = 2210, 3e-3, 5e-2, 0.1, 2
+STEPS, BATCH = 1500, 512
 ACCURACY = "test_accuracy"  # stored beside the weights
 
 
@@ -31,7 +32,7 @@ class Residual(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Pictures [N, C, 32, 32] from -1 to 1, to scores [N, classes]."""
+    """Pictures [N, C, h, w] from -1 to 1, to scores [N, classes]."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class Classifier(nn.Module):
         return self.head(self.features(pictures))
 
 
-def jittered(pictures: torch.Tensor) -> torch.Tensor:
+def jitter(pictures: torch.Tensor) -> torch.Tensor:
     """Half of the batch mirrored, and all of it shifted by up to SHIFT pixels, each batch by one shift."""
     mirrored = torch.rand(len(pictures), 1, 1, 1, device=pictures.device) < 0.5
     pictures = torch.where(mirrored, pictures.flip(-1), pictures)
@@ -58,16 +59,16 @@ def jittered(pictures: torch.Tensor) -> torch.Tensor:
     return F.pad(pictures, [SHIFT] * 4, mode="replicate")[..., down : down + height, right : right + width]
 
 
-def train(images: torch.Tensor, labels: torch.Tensor, steps: int, batch: int) -> Classifier:
+def train(images: torch.Tensor, labels: torch.Tensor, steps: int = STEPS) -> Classifier:
     """AdamW with one cycle of the rate, in bf16 where there is a GPU."""
     torch.manual_seed(SEED)
     network = Classifier(images.shape[1], int(labels.max()) + 1).to(images.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
     for _ in range(steps):
-        chosen = torch.randint(0, len(images), (batch,), device=images.device)
+        chosen = torch.randint(0, len(images), (BATCH,), device=images.device)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
-            loss = F.cross_entropy(network(jittered(images[chosen])), labels[chosen], label_smoothing=SMOOTHING)
+            loss = F.cross_entropy(network(jitter(images[chosen])), labels[chosen], label_smoothing=SMOOTHING)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -75,14 +76,11 @@ def train(images: torch.Tensor, labels: torch.Tensor, steps: int, batch: int) ->
     return network.eval().requires_grad_(False)
 
 
-def described(network: Classifier, pictures: torch.Tensor, at_once: int = 2000) -> tuple[torch.Tensor, torch.Tensor]:
+def describe(network: Classifier, pictures: torch.Tensor, at_once: int = 2000) -> tuple[torch.Tensor, torch.Tensor]:
     """Features [N, FEATURES] and predicted classes [N] of pictures on any device, on the network's own."""
-    device, found = network.head.weight.device, []
-    for part in pictures.split(at_once):
-        features = network.features(part.to(device).clamp(-1, 1))
-        found.append((features, network.head(features).argmax(dim=1)))
-    features, classes = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return features, classes
+    device = network.head.weight.device
+    features = torch.cat([network.features(part.to(device).clamp(-1, 1)) for part in pictures.split(at_once)])
+    return features, network.head(features).argmax(dim=1)
 
 
 def save(network: Classifier, accuracy: float, file: Path) -> None:

@@ -9,9 +9,9 @@ The pictures are Google's Noto emoji, Apache 2.0. The classes are the categories
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,15 +54,5 @@ def split(package: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("package", type=Path, help="the unpacked npm package emoji-datasource-google")
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    arrays = split(options.package)
-    np.savez_compressed(options.out, **arrays)
-    print(f"{options.out}: {len(arrays['train_labels'])} for training, {len(arrays['test_labels'])} for testing")
-
-
 if __name__ == "__main__":
-    main()
+    np.savez_compressed(sys.argv[2], **split(Path(sys.argv[1])))

@@ -32,39 +32,33 @@ ROWS = {
 }  # fmt: skip
 
 
-def rows_of_pictures(sampler: Sampler, plain: Setting) -> list[np.ndarray]:
+def strips(weights: Path, labels: torch.Tensor, plain: Setting) -> list[np.ndarray]:
     """One strip [32, SHOWN * 32, C] for each of ROWS, from 0 to 1."""
+    sampler = Sampler(weights, labels, MANY, "float32", SHOWN)
     sampled = [sampler.sample(replace(plain, **row), plain.cfg).pictures for row in ROWS.values()]
     return [torch.cat(list(p.clamp(-1, 1)), dim=-1).permute(1, 2, 0).numpy() / 2 + 0.5 for p in sampled]
 
 
-def draw(worlds: list[list[np.ndarray]], file: Path) -> None:
-    figure, panels = plt.subplots(2 * len(ROWS), 1, figsize=(11, 7.6), layout="constrained")
-    strips = [strip for world in worlds for strip in world]
-    for panel, strip, title in zip(panels, strips, [*ROWS] * 2, strict=True):
+def draw(rows: list[np.ndarray]) -> None:
+    figure, panels = plt.subplots(len(rows), 1, figsize=(11, 7.6), layout="constrained")
+    for panel, strip, title in zip(panels, rows, [*ROWS] * 2, strict=True):
         panel.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         panel.set(xticks=[], yticks=[])
         panel.set_ylabel(title, rotation=0, ha="right", va="center", fontsize=10)
     figure.get_layout_engine().set(h_pad=0.01, hspace=0.0)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    figure.savefig(OUT, dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--emoji", type=Path, required=True, help="emoji_data.py's .npz")
     parser.add_argument("--weights", type=Path, required=True, help="the emoji model")
-    parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     load_host()
-    emoji_labels = torch.from_numpy(np.load(options.emoji)["train_labels"]).long()
-    labels = {"fashion": torch.arange(10).repeat(6000), "emoji": emoji_labels}  # as many of each garment
-    worlds = []
-    for world, weights, cfg in (("fashion", DEMO, 2.0), ("emoji", options.weights, 3.0)):
-        sampler = Sampler(weights, labels[world], MANY, "float32", SHOWN)
-        worlds.append(rows_of_pictures(sampler, Setting(world, cfg=cfg, count=SHOWN)))
-    draw(worlds, options.out)
-    print(options.out)
+    labels = torch.from_numpy(np.load(options.emoji)["train_labels"]).long()
+    garments = torch.arange(10).repeat(6000)  # as many of each as in the data
+    emoji = strips(options.weights, labels, Setting("emoji", cfg=3.0, count=SHOWN))
+    draw([*strips(DEMO, garments, Setting("fashion", count=SHOWN)), *emoji])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ A setting is sampled once, however many questions it answers. Its name says all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 MANY, FEW = 10_000, 2_000  # pictures a setting
@@ -18,6 +18,16 @@ BETWEEN = ((2, 9), (4, 11), (9, 16), (11, 18))  # the other sliding windows
 DELAYED = ((10, 20), (7, 20), (0, 13))  # longer ones
 INTERVAL = (5.42, 0.28)  # Kynkäänniemi et al., arXiv 2404.07724, found for CFG
 INTERVAL_STEPS = (4, 18)  # what it holds of 20 steps
+# A name says these where they are not as they are by default.
+VARIED = ("blur_sigma", "threshold", "masking", "every", "fade", "rescale", "form", "detail")
+
+# Of plan.md: the cfg of each world, and the dose that is decided on.
+PLANNED_CFG = {"fashion": 2.0, "emoji": 8.0, "wesnoth": 8.0}
+CFGS_TRIED = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # on wesnoth, to find its own
+DOSE = {"scale": 0.5, "detail": 0.5, "active": LATE, "form": "detail smoothed by 0.7"}
+LAST = ((16, 20), (18, 20))  # steps of yet shorter windows
+UNSHARP = (0.1, 0.25, 0.5)  # strengths of the control that needs no UNet call
+PAG_SCALE = 2.0
 
 
 @dataclass(frozen=True)
@@ -38,27 +48,29 @@ class Setting:
     fade: str = "none"
     rescale: float = 0.0
     rescale_mode: str = "full"
+    form: str = "sag"  # of guidance, one of forms.FORMS; "sag" is the pack's own
+    detail: float = 0.0
     cfg_like: str = ""  # take cfg from the effective scale of the setting of this name,
     cfg_by: str = ""  # measured by its norm or by its part parallel to CFG
     count: int = FEW
 
     @property
     def name(self) -> str:
-        parts = [self.world, "unconditional" if not self.conditional else f"cfg {self.cfg:g}"]
-        if self.cfg_like:
-            parts[1] = f"cfg as {self.cfg_by} of ({self.cfg_like})"
+        prompt = f"cfg {self.cfg:g}" if self.conditional else "unconditional"
+        parts = [self.world, f"cfg as {self.cfg_by} of ({self.cfg_like})" if self.cfg_like else prompt]
         parts.append(f"scale {self.scale:g}")
         if self.active:
             parts.append(f"steps {self.active[0]} to {self.active[1]}")
         if self.sigmas:
             parts.append(f"sigma {self.sigmas[0]:g} to {self.sigmas[1]:g}")
-        plain = Setting(self.world)
-        for field in ("blur_sigma", "threshold", "masking", "every", "fade", "rescale"):
-            if getattr(self, field) != getattr(plain, field):
-                parts.append(f"{field} {getattr(self, field)}")
+        parts += [f"{field} {getattr(self, field)}" for field in self.varied()]
         if self.rescale:
             parts.append(self.rescale_mode)
         return ", ".join([*parts, f"{self.steps} steps", f"{self.count} pictures"])
+
+    def varied(self, fields: tuple[str, ...] = VARIED) -> list[str]:
+        """Those of `fields` that are not as they are by default."""
+        return [name for name in fields if getattr(self, name) != getattr(Setting(self.world), name)]
 
     @property
     def plain(self) -> Setting:
@@ -78,12 +90,17 @@ def with_plain(settings: list[Setting]) -> list[Setting]:
     return list(dict.fromkeys(s for setting in settings for s in (setting.plain, setting)))
 
 
+def variants(base: Setting, **values: tuple) -> list[Setting]:
+    """`base`, then with each of the values of each field."""
+    return [base, *(replace(base, **{name: value}) for name, own in values.items() for value in own)]
+
+
 def scales(world: str, cfgs: tuple[float, ...], unconditional: bool, count: int) -> list[Setting]:
     """(a) The scale, at every cfg."""
     bases = [Setting(world, cfg=cfg, count=count) for cfg in cfgs]
     if unconditional:
         bases.insert(2, Setting(world, cfg=1.0, conditional=False, count=count))
-    return with_plain([replace(base, scale=scale) for base in bases for scale in SCALES])
+    return [setting for base in bases for setting in variants(base, scale=SCALES)]
 
 
 def windows(world: str, cfgs: tuple[float, ...], count: int) -> list[Setting]:
@@ -91,22 +108,9 @@ def windows(world: str, cfgs: tuple[float, ...], count: int) -> list[Setting]:
     asked = []
     for cfg in cfgs:
         always = Setting(world, SCALE, cfg, count=count)
-        asked += [always, *(replace(always, active=steps) for steps in (EARLY, MIDDLE, LATE, *DELAYED))]
-        asked += [replace(always, sigmas=INTERVAL), *(replace(always, active=steps) for steps in BETWEEN)]
+        asked += variants(always, active=(EARLY, MIDDLE, LATE, *DELAYED), sigmas=(INTERVAL,))
+        asked += variants(always, active=BETWEEN)
     return with_plain(asked)
-
-
-def blurs_and_thresholds(world: str) -> list[Setting]:
-    """(c) Width of the blur, and threshold of the mask."""
-    base = Setting(world, SCALE)
-    asked = [base, *(replace(base, blur_sigma=width) for width in (0.5, 1.0, 4.0, 10.0))]
-    return with_plain([*asked, *(replace(base, threshold=level) for level in (0.0, 0.5, 1.5, 2.0))])
-
-
-def masks(world: str) -> list[Setting]:
-    """(d) Where to blur, as in the ablation of the SAG paper."""
-    base = Setting(world, SCALE)
-    return with_plain([base, replace(base, threshold=0.0), *(replace(base, masking=m) for m in ("random", "inverse"))])
 
 
 def against_cfg(world: str, count: int) -> list[Setting]:
@@ -114,38 +118,76 @@ def against_cfg(world: str, count: int) -> list[Setting]:
     asked: list[Setting] = []
     for scale in (SCALE, 0.5):
         sag = Setting(world, scale, count=count)
-        asked += [Setting(world, count=count), sag, Setting(world, steps=STEPS * 3 // 2, count=count)]
         same_norm = Setting(world, cfg=0.0, cfg_like=sag.name, cfg_by="norm", count=count)
-        asked += [same_norm, replace(same_norm, steps=STEPS * 3 // 2), replace(same_norm, cfg_by="parallel")]
+        more = {"steps": STEPS * 3 // 2}
+        asked += [sag.plain, sag, replace(sag.plain, **more)]
+        asked += [same_norm, replace(same_norm, **more), replace(same_norm, cfg_by="parallel")]
     return list(dict.fromkeys(asked))
 
 
-def step_counts(world: str) -> list[Setting]:
-    """(f) Few steps against many."""
-    return with_plain([Setting(world, SCALE, steps=steps) for steps in (8, 50, 6, 10, 20)])
+def forms_and_doses(world: str) -> list[Setting]:
+    """What the plan chooses from, the most likely first; each strength of the free control."""
+    base = Setting(world, **DOSE, cfg=PLANNED_CFG[world])
+    strong = replace(base, scale=1.0)
+    free = replace(base, form="unsharp smoothed by 0.7", detail=1.0)
+    asked = [base, strong, replace(base, form="all smoothed by 1"), replace(strong, form="all smoothed by 1")]
+    asked += [replace(free, scale=strength) for strength in UNSHARP]
+    asked += variants(base, active=(LAST[0], (10, 20)), detail=(0.35, 0.7), form=("detail", "all smoothed by 0.7"))
+    asked += variants(base, scale=(0.25, 0.75), form=("detail smoothed by 1", "detail smoothed by 0.5"))
+    asked += [replace(strong, active=LAST[0]), replace(strong, detail=0.35), replace(free, scale=0.2, form="unsharp")]
+    asked += [replace(base, scale=PAG_SCALE, form="pag", detail=0.0)]
+    return with_plain(asked)
 
 
-def advanced(world: str) -> list[Setting]:
-    """(g) every, fade, and rescale where contrast is high."""
-    base, fried = Setting(world, SCALE), Setting(world, 1.5, 3.0)
-    asked = [base, *(replace(base, every=n) for n in (2, 3, 4))]
-    asked += [replace(base, fade=fade) for fade in ("in", "out", "in and out")]
-    asked += [fried, replace(fried, rescale=1.0), replace(fried, rescale=0.5)]
-    return with_plain([*asked, replace(fried, rescale=1.0, rescale_mode="partial")])
+def planned(world: str, count: int | None = None) -> tuple[Setting, Setting]:
+    """Without guidance, and with plan.md's dose."""
+    plain = Setting(world, cfg=PLANNED_CFG[world], count=count or (MANY if world == "fashion" else FEW))
+    return plain, replace(plain, **DOSE)
+
+
+def free_controls(world: str) -> list[Setting]:
+    """What needs no second look of the UNet: the unsharp mask alone, and more steps for the dose's calls."""
+    plain, dose = planned(world)
+    unsharp = replace(dose, form="unsharp smoothed by 0.7", detail=1.0)
+    return [*(replace(unsharp, scale=strength) for strength in UNSHARP), replace(plain, steps=STEPS * 3 // 2)]
+
+
+def deciding(world: str) -> list[Setting]:
+    """The rows of plan.md: no guidance, the dose, the free controls, the paper's and PAG; then when and where."""
+    plain, dose = planned(world)
+    asked = [plain, dose, *free_controls(world), replace(plain, scale=0.5)]
+    asked += [replace(plain, scale=PAG_SCALE, active=dose.active, form="pag")]
+    asked += [replace(dose, active=steps) for steps in LAST]
+    plain, dose = planned(world, FEW)
+    asked += [plain, *variants(dose, active=(EARLY, MIDDLE), masking=("random", "inverse"), threshold=(0.0,))]
+    return list(dict.fromkeys(asked))
 
 
 def questions(world: str) -> dict[str, list[Setting]]:
     """Every question that is asked of a world, by its letter, its settings in order of importance."""
+    chosen = {"choose": forms_and_doses(world), "decide": deciding(world)}
+    if world == "wesnoth":
+        return chosen | {"sweep": [Setting(world, cfg=cfg) for cfg in CFGS_TRIED]}  # before the plan is complete
     if world == "emoji":
-        return {"a": scales(world, (3.0, 1.5), False, FEW), "b": windows(world, (3.0,), FEW)}
-    return {
-        "a": scales(world, (2.0, 1.0, 1.5, 3.0), True, MANY), "b": windows(world, (2.0, 1.0), MANY),
-        "c": blurs_and_thresholds(world), "d": masks(world), "e": against_cfg(world, MANY),
-        "f": step_counts(world), "g": advanced(world),
+        return chosen | {"a": scales(world, (3.0, 1.5), False, FEW), "b": windows(world, (3.0,), FEW)}
+    base, fried = Setting(world, SCALE), Setting(world, 1.5, 3.0)
+    rescaled = [replace(fried, rescale=1.0), replace(fried, rescale=0.5)]
+    return chosen | {
+        "a": scales(world, (2.0, 1.0, 1.5, 3.0), True, MANY),
+        "b": windows(world, (2.0, 1.0), MANY),
+        # width of the blur, and threshold of the mask
+        "c": with_plain(variants(base, blur_sigma=(0.5, 1.0, 4.0, 10.0), threshold=(0.0, 0.5, 1.5, 2.0))),
+        # where to blur, as in the ablation of the SAG paper
+        "d": with_plain(variants(base, threshold=(0.0,), masking=("random", "inverse"))),
+        "e": against_cfg(world, MANY),
+        "f": with_plain([replace(base, steps=steps) for steps in (8, 50, 6, 10, 20)]),
+        # every, fade, and rescale where contrast is high
+        "g": with_plain([*variants(base, every=(2, 3, 4), fade=("in", "out", "in and out")), fried, *rescaled,
+                         replace(fried, rescale=1.0, rescale_mode="partial")]),
     }  # fmt: skip
 
 
-def in_order(world: str, letters: str, most: int | None = None) -> Iterator[Setting]:
-    """The settings to sample, each once; `most` cuts every question short."""
+def in_order(world: str, names: Iterable[str]) -> list[Setting]:
+    """The settings of the questions of these names, each once."""
     asked = questions(world)
-    yield from dict.fromkeys(s for letter in letters for s in asked[letter][:most])
+    return list(dict.fromkeys(setting for name in names for setting in asked[name]))

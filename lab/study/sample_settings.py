@@ -1,19 +1,18 @@
 #!/usr/bin/env python3
 """Samples the settings of the study and measures them: one line of JSON a setting, and what is there is not repeated.
 
-    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions ab --budget-seconds 500
-    python -m lab.study.sample_settings emoji --data emoji.npz --weights unet.safetensors --work DIR --questions ab
+    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions a b --budget-seconds 500
+    python -m lab.study.sample_settings emoji --data emoji.npz --weights unet.safetensors --work DIR --questions decide
 
-Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. lab.study.collect makes the CSV of the
-lines.
+Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. On two GPUs, run it once on each, with
+--share 0/2 and --share 1/2. lab.study.report makes the CSV and the text of the lines.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -22,180 +21,195 @@ import numpy as np
 import torch
 
 from lab.loading import ROOT, load_host
-from lab.study.classifier import Classifier, described, load, save, train
-from lab.study.inside_host import pack
-from lab.study.metrics import Moments, clipped, compared, high_frequency, leave_out_means, settled
-from lab.study.questions import ARITHMETIC, FEW, MANY, Setting, in_order
-from lab.study.sampling import PRECISIONS, Sampled, Sampler
+from lab.records import Records
+from lab.study.classifier import STEPS, Classifier, describe, load, save, train
+from lab.study.imagenet import ImageNetFeatures
+from lab.study.metrics import (
+    COPIED,
+    Moments,
+    clipped_share,
+    compare,
+    high_frequency,
+    leave_out_means,
+    nearest,
+    settle,
+)
+from lab.study.questions import ARITHMETIC, MANY, Setting, in_order
+from lab.study.sampling import PRECISIONS, Sampler
 
 DEMO = ROOT / "lab/demo/model/fashion_unet.safetensors"
 DIGITS = 7
-SEEN = {"": lambda pictures: pictures, "_settled": settled}  # the pictures as they are, and without faint scatter
+STRIP = 16  # pictures of each setting that are kept, the first ones
 NOISE, BLUR = 0.05, 0.5  # what is done to test pictures, to see what the metrics see
 
 
 class Measure:
-    """The classifier and the data that pictures are held against."""
+    """The real pictures that others are held against, and the features in which that is done."""
 
-    def __init__(self, network: Classifier, images: torch.Tensor) -> None:
-        """`images` are the training data."""
+    def __init__(self, network: Classifier, images: torch.Tensor, imagenet: ImageNetFeatures | None = None) -> None:
+        """`images` are the training data, in no order."""
         self.network, self.device = network, network.head.weight.device
-        mixed = torch.randperm(len(images), generator=torch.Generator().manual_seed(0)).to(images.device)
-        self.real = {name: described(network, change(images[mixed]))[0] for name, change in SEEN.items()}
+        self.images = images[:MANY].to(self.device)
+        self.frequency = high_frequency(self.images).double().mean().item()
+        self.features = {
+            "": lambda pictures: describe(network, pictures)[0],
+            "_settled": lambda pictures: describe(network, settle(pictures))[0],  # without faint scatter
+        }  # fmt: skip
+        if imagenet is not None:
+            self.features["_imagenet"] = imagenet
+        self.real = {name: see(self.images) for name, see in self.features.items()}
         self.moments = {name: Moments.of(features) for name, features in self.real.items()}
 
-    def figures(self, pictures: torch.Tensor, classes: torch.Tensor | None) -> dict[str, np.ndarray]:
+    def figures(self, pictures: torch.Tensor, classes: torch.Tensor | None) -> dict[str, list[float]]:
         """Replicates of every metric; no accuracy where the pictures were asked for no class."""
         pictures = pictures.to(self.device)
-        seen = {name: described(self.network, change(pictures)) for name, change in SEEN.items()}
+        shown, frequency = pictures.clamp(-1, 1), leave_out_means(high_frequency(pictures.clamp(-1, 1)))
+        distances = nearest(shown, self.images)
         found = {
-            "high_frequency": leave_out_means(high_frequency(pictures.clamp(-1, 1))),
-            "clipped": leave_out_means(clipped(pictures)),
+            "high_frequency": frequency, "high_frequency_off": np.abs(frequency - self.frequency),
+            "clipped": leave_out_means(clipped_share(pictures)),
+            "nearest": leave_out_means(distances), "copied": leave_out_means((distances < COPIED).float()),
         }  # fmt: skip
         if classes is not None:
-            found["accuracy"] = leave_out_means((seen[""][1] == classes.to(self.device)).float())
-        for name, (features, _) in seen.items():
-            figures = compared(features, self.real[name], self.moments[name])
+            predicted = describe(self.network, pictures)[1]
+            found["accuracy"] = leave_out_means((predicted == classes.to(self.device)).float())
+        for name, see in self.features.items():
+            figures = compare(see(pictures), self.real[name], self.moments[name])
             found |= {f"{metric}{name}": replicates for metric, replicates in figures.items()}
-        return found
+        return {metric: rounded(replicates) for metric, replicates in found.items()}
 
 
-class Results:
-    """The file of results; a line is written once its setting is finished."""
+def rounded(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values]
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        lines = file.read_text().splitlines() if file.exists() else []
-        self.rows: dict[str, dict[str, Any]] = {row["name"]: row for row in map(json.loads, lines)}
 
-    def add(self, name: str, figures: dict[str, np.ndarray], **more: Any) -> None:
-        replicates = {metric: [float(f"{v:.{DIGITS}g}") for v in values] for metric, values in figures.items()}
-        self.rows[name] = row = {"name": name, **more, "figures": replicates}
-        with self.file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+class Results(Records):
+    """The file of results, its rows found by name, and beside it the first pictures of each setting."""
+
+    def keep(self, name: str, pictures: torch.Tensor) -> None:
+        """As uint8 [STRIP, C, h, w], in an .npz beside the file."""
+        file = self.file.with_suffix(".npz")
+        kept = dict(np.load(file)) if file.exists() else {}
+        levels = ((pictures[:STRIP].clamp(-1, 1) + 1) * 127.5).round().byte().cpu().numpy()
+        np.savez_compressed(file, **kept | {name: levels})
+
+    def named(self, name: str) -> dict[str, Any] | None:
+        return next((row for row in self.rows if row["name"] == name), None)
 
     def cfg_of(self, setting: Setting) -> float | None:
         """The cfg to sample with; None where it waits for a setting that is not there yet."""
-        if not setting.cfg_like:
-            return setting.cfg
-        like = self.rows.get(setting.cfg_like)
-        return like and like[f"effective_{setting.cfg_by}"]
+        like = self.named(setting.cfg_like)
+        return setting.cfg if not setting.cfg_like else like and like[f"effective_{setting.cfg_by}"]
 
 
-def classifier_for(file: Path, data: Path, device: torch.device, steps: int, batch: int) -> tuple[Classifier, float]:
+def classifier_for(file: Path, data: Path, device: torch.device, steps: int) -> tuple[Classifier, float]:
     """The classifier of this data set, trained now if it is not there yet, and its accuracy on the test pictures."""
     from lab.demo.train import load_images
 
     if not file.exists():
-        started = time.perf_counter()
-        network = train(*(t.to(device) for t in load_images(data)), steps, batch)
+        network = train(*(t.to(device) for t in load_images(data)), steps)
         images, labels = load_images(data, "test")
-        accuracy = (described(network, images)[1].cpu() == labels).float().mean().item()
-        save(network, accuracy, file)
-        print(f"classifier: {accuracy:.1%} of the test pictures, {time.perf_counter() - started:.0f} s", flush=True)
-    return load(file, device)
+        save(network, (describe(network, images)[1].cpu() == labels).float().mean().item(), file)
+    network, accuracy = load(file, device)
+    print(f"classifier: {accuracy:.1%} of the test pictures", flush=True)
+    return network, accuracy
 
 
-def test_pictures(images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Real pictures by name: as they are, with faint noise, and faintly blurred."""
+def spoil(images: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Real pictures by name: with faint noise, and faintly blurred."""
+    from sag_delayed_activation.sag_core import blur
+
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
-    return {
-        "test pictures": images, f"test pictures with noise {NOISE:g}": images + NOISE * noise,
-        f"test pictures with blur {BLUR:g}": pack("sag_core").blur(images, BLUR),
-    }  # fmt: skip
+    noisy = images + NOISE * noise
+    return {f"test pictures with noise {NOISE:g}": noisy, f"test pictures with blur {BLUR:g}": blur(images, BLUR)}
 
 
 def add_floors(results: Results, world: str, measure: Measure, data: Path, counts: set[int], accuracy: float) -> None:
-    """The test pictures, measured as if they had been sampled: no setting can be expected to do better."""
+    """The test pictures, measured as if they had been sampled: no setting can be expected to do better. As many as
+    there are come spoiled as well, which shows what the metrics see."""
     from lab.demo.train import load_images
 
     images, labels = load_images(data, "test")
     for count in sorted({min(count, len(images)) for count in counts}):
-        for kind, pictures in test_pictures(images[:count]).items():
-            name = f"{world}, {kind}, {count} pictures"
-            if name not in results.rows:
+        spoiled = spoil(images) if count == len(images) else {}
+        for kind, pictures in {"test pictures": images[:count], **spoiled}.items():
+            name, against = (f"{world}, {what}, {count} pictures" for what in (kind, "test pictures"))
+            if not results.named(name):
                 figures = measure.figures(pictures, labels[:count])
-                against = f"{world}, test pictures, {count} pictures"
-                results.add(name, figures, world=world, count=count, test_accuracy=accuracy, plain=against)
+                results.add(name=name, world=world, count=count, test_accuracy=accuracy, plain=against, figures=figures)
 
 
 def sample_all(
-    results: Results, sampler: Sampler, measure: Measure, settings: list[Setting], ends: float, precision: str
+    results: Results, sampler: Sampler, measure: Measure, settings: Iterable[Setting], ends: float, precision: str
 ) -> None:
     """Every setting that is not there yet, until the next one would not be done by `ends`."""
     pace = 0.0  # seconds for one evaluation of one picture, of the last setting
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-    for number, setting in enumerate(settings):
-        name, cfg = named(setting, precision), results.cfg_of(setting)
-        if name in results.rows or cfg is None:
+    for setting in settings:
+        name, cfg = in_arithmetic(setting, precision), results.cfg_of(setting)
+        if results.named(name) or cfg is None:
             continue
-        work = setting.evaluations * setting.count
-        if time.perf_counter() + pace * work > ends:
-            print(f"out of time before {number} of {len(settings)}: {name}", flush=True)
+        work, started = setting.evaluations * setting.count, time.perf_counter()
+        if started + pace * work > ends:
+            print(f"out of time before {name}", flush=True)
             return
-        started = time.perf_counter()
         sampled = sampler.sample(setting, cfg)
-        classes = sampler.classes[: setting.count] if setting.conditional else None
-        figures = measure.figures(sampled.pictures, classes)
-        # In other arithmetic than the study's, the same setting in the study's is what it is held against, if it is
-        # there.
-        twin = name != setting.name and setting.name in results.rows
-        plain = setting.name if twin else named(setting.plain, precision)
-        results.add(name, figures, **described_setting(setting, sampled), plain=plain, arithmetic=precision,
-                    device=device)  # fmt: skip
+        figures = measure.figures(sampled.pictures, sampler.classes[: setting.count] if setting.conditional else None)
+        # In other arithmetic than the study's it is held against itself in the study's, if that is there.
+        twin = name != setting.name and results.named(setting.name)
+        of_run = {key: value for key, value in vars(sampled).items() if key != "pictures"}
+        results.add(
+            name=name, **asdict(setting) | of_run, arithmetic=precision, figures=figures,
+            plain=setting.name if twin else in_arithmetic(setting.plain, precision),
+            device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+        )  # fmt: skip
+        results.keep(name, sampled.pictures)
         pace = (time.perf_counter() - started) / work
-        spent = f"{sampled.seconds:.1f} s and {time.perf_counter() - started - sampled.seconds:.1f} s"
-        print(f"{number + 1}/{len(settings)} {name}: Fréchet {figures['frechet'][0]:.3f}, {spent}", flush=True)
-    print("all settings of these questions are there", flush=True)
+        distances = [f"{figures[metric][0]:.3f}" for metric in figures if metric.startswith("frechet")]
+        spent = f"{sampled.seconds:.1f} of {pace * work:.1f} s"
+        print(f"{name}: Fréchet {', '.join(distances)}; {spent}", flush=True)
 
 
-def named(setting: Setting, precision: str) -> str:
-    """Settings in other arithmetic than the study's own are kept apart."""
+def in_arithmetic(setting: Setting, precision: str) -> str:
+    """Its name. Settings in other arithmetic than the study's own are kept apart."""
     return setting.name if precision == ARITHMETIC else f"{setting.name}, {precision}"
-
-
-def described_setting(setting: Setting, sampled: Sampled) -> dict[str, Any]:
-    measured = {k: v for k, v in vars(sampled).items() if k != "pictures"}
-    return {**asdict(setting), **measured}
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("world", choices=["fashion", "emoji"])
-    parser.add_argument("--data", type=Path, required=True, help="Fashion-MNIST's folder, or emoji_data.py's .npz")
+    parser.add_argument("world", choices=["fashion", "emoji", "wesnoth"])
+    parser.add_argument("--data", type=Path, required=True, help="Fashion-MNIST's folder, or the .npz of *_data.py")
     parser.add_argument("--weights", type=Path, default=DEMO, help="the model (default: the demo's)")
     parser.add_argument("--work", type=Path, required=True, help="folder of the classifier and the results")
-    parser.add_argument("--questions", default="", help="letters, in the order to sample them")
-    parser.add_argument("--most", type=int, help="only the first so many settings of each question")
+    parser.add_argument("--questions", nargs="*", default=[], help="in the order to sample them")
+    parser.add_argument("--share", default="0/1", help="which of how many processes this is")
     parser.add_argument("--pictures", type=int, help="so many a setting, for a trial")
     parser.add_argument("--precision", choices=list(PRECISIONS), default=ARITHMETIC)
     parser.add_argument("--batch", type=int, default=2000)
     parser.add_argument("--budget-seconds", type=float, default=float("inf"))
-    parser.add_argument("--classifier-steps", type=int, default=1500)
-    parser.add_argument("--classifier-batch", type=int, default=512)
+    parser.add_argument("--classifier-steps", type=int, default=STEPS)
     return parser.parse_args()
 
 
 def main() -> None:
     started, options = time.perf_counter(), arguments()
-    if not os.environ.get("COMFYUI_PATH"):
-        raise SystemExit("sample.py: set COMFYUI_PATH to a ComfyUI folder.")
     load_host()
     from lab.demo.train import load_images
 
+    own, processes = map(int, options.share.split("/"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     file = options.work / f"{options.world}_classifier.safetensors"
-    network, accuracy = classifier_for(file, options.data, device, options.classifier_steps, options.classifier_batch)
+    network, accuracy = classifier_for(file, options.data, device, options.classifier_steps)
+    if not options.questions:
+        return
     images, labels = load_images(options.data)
-    measure = Measure(network, images)
-    settings = list(in_order(options.world, options.questions, options.most))
-    if options.pictures:
-        settings = [replace(s, count=options.pictures) for s in settings]
-    results = Results(options.work / f"{options.world}.jsonl")
-    add_floors(results, options.world, measure, options.data, {s.count for s in settings} or {FEW, MANY}, accuracy)
-    if settings:
-        sampler = Sampler(options.weights, labels, MANY, options.precision, options.batch)
-        sample_all(results, sampler, measure, settings, started + options.budget_seconds, options.precision)
+    measure = Measure(network, images, ImageNetFeatures(device))
+    settings = [replace(s, count=options.pictures or s.count) for s in in_order(options.world, options.questions)]
+    results = Results(options.work / f"{options.world}.{own}.jsonl")
+    if own == 0:
+        add_floors(results, options.world, measure, options.data, {s.count for s in settings}, accuracy)
+    sampler = Sampler(options.weights, labels, max(s.count for s in settings), options.precision, options.batch)
+    ends = started + options.budget_seconds
+    sample_all(results, sampler, measure, settings[own::processes], ends, options.precision)
     print(f"{time.perf_counter() - started:.0f} s in all", flush=True)
 
 

@@ -7,44 +7,32 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lab.study.inside_host import pack, replaced
-from lab.study.masking import masking
+from lab.study.forms import FORMS, PAG, PerturbedAttention, guidance
 from lab.study.questions import Setting
 
 SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
+ADVANCED = ("threshold", "fade", "rescale", "rescale_mode", "every", "detail")  # not the basic node's
 
 
 @dataclass(frozen=True)
 class Sampled:
     """What a setting gave."""
 
-    pictures: torch.Tensor  # [N, C, 32, 32], not cut off at black and white
+    pictures: torch.Tensor  # [N, C, h, w], not cut off at black and white
     cfg: float
     seconds: float
     extra_calls: float  # of the UNet a picture, as the node counted them
     effective_norm: float | None  # cfg whose guidance has this norm; None at cfg 1
     effective_parallel: float | None  # cfg whose guidance has this part along CFG's own direction
-
-
-@contextmanager
-def arithmetic(precision: str) -> Iterator[None]:
-    """TensorFloat-32 for matrices and convolutions, where `precision` allows it, and the fastest convolutions."""
-    matrices, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
-    coarse = precision != "float32"
-    tf32 = [replaced(backend, "allow_tf32", coarse) for backend in (matrices, convolutions)]
-    with tf32[0], tf32[1], replaced(convolutions, "benchmark", True):
-        yield
 
 
 def classes_of(labels: torch.Tensor, count: int) -> torch.Tensor:
@@ -85,9 +73,11 @@ class Sampler:
 
         self.model, table = architecture.load(weights, PRECISIONS[precision])
         self.model.model.memory_usage_factor = MEMORY_FACTOR
-        self.precision, self.batch = precision, batch
-        channels = self.model.get_model_object("latent_format").latent_channels
-        self.noise = torch.randn(most, channels, 32, 32, generator=torch.Generator().manual_seed(SEED))
+        self.exact, self.batch = precision == "float32", batch
+        torch.set_float32_matmul_precision("highest" if self.exact else "high")
+        own = self.model.model.model_config.unet_config
+        shape = (most, own["in_channels"], own["image_size"], own["image_size"])
+        self.noise = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
         self.classes = classes_of(labels, most)
         self.negative, self.prompts = table[-1:], table[self.classes]
 
@@ -100,8 +90,9 @@ class Sampler:
         if measures := cfg != 1:
             model = model.clone()
             model.set_model_sampler_post_cfg_function(measured)
+        fast = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not self.exact)
         found, calls, started = [], 0.0, time.perf_counter()
-        with torch.inference_mode(), masking(setting.masking), arithmetic(self.precision):
+        with torch.inference_mode(), guidance(setting.form, setting.detail, setting.masking), fast:
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
                 noise, measured.step = self.noise[own], 0
@@ -118,27 +109,41 @@ class Sampler:
     def guided(self, setting: Setting, cfg: float) -> Any:
         """The MODEL behind the node. At cfg 1, where the basic node does not act, and for its own settings, that is
         the advanced one, with branch auto."""
-        start, end = self.window(setting)
-        own = {name: getattr(setting, name) for name in ("threshold", "fade", "rescale", "rescale_mode", "every")}
-        basic = all(getattr(Setting(setting.world), name) == value for name, value in own.items())
-        common = (self.model, setting.scale, setting.blur_sigma, start, end)
-        if basic and cfg != 1:
-            return pack("nodes").SelfAttentionGuidanceCustom().patch(*common)[0]
-        return pack("nodes_advanced").SelfAttentionGuidanceAdvanced().patch(*common, **own)[0]
+        from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
+        from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
+        from sag_delayed_activation.sag_core import SigmaWindow
+
+        window = self.window(setting)
+        if setting.form == PAG:
+            model = self.model.clone()
+            model.set_model_sampler_post_cfg_function(PerturbedAttention(setting.scale, SigmaWindow(*window)))
+            return model
+        common = (self.model, setting.scale, setting.blur_sigma, *window)
+        if cfg != 1 and not setting.varied(ADVANCED):
+            return SelfAttentionGuidanceCustom().patch(*common)[0]
+        own = {name: getattr(setting, name) for name in setting.varied(ADVANCED)}
+        if setting.form in FORMS:
+            del own["detail"]  # the form sees to it
+        return SelfAttentionGuidanceAdvanced().patch(*common, **own)[0]
 
     def window(self, setting: Setting) -> tuple[float, float]:
         """sigma_start and sigma_end for the node."""
-        if setting.sigmas:
-            return setting.sigmas
-        if not setting.active:
-            return 1000.0, 0.0
-        windows = pack("sigma_window")
-        sigmas = windows.schedule_of(self.model, "normal", setting.steps, 1.0, "euler").tolist()
-        found = windows.window_around(sigmas, range(*setting.active))
+        from sag_delayed_activation.sampling import schedule_of
+        from sag_delayed_activation.sigma_window import window_around
+
+        if setting.sigmas or not setting.active:
+            return setting.sigmas or (1000.0, 0.0)
+        sigmas = schedule_of(self.model, "normal", setting.steps, 1.0, "euler").tolist()
+        found = window_around(sigmas, range(*setting.active))
         return found.start, found.end
 
 
 def extra_calls(model: Any, shape: torch.Size) -> int:
     """How often the node evaluated the UNet once more in the last run of this shape."""
-    store = model.model_options.get(pack("sampling.masks").STORE)
-    return sum(counts.extra_calls for counts in store.runs[tuple(shape)].counts) if store else 0
+    from sag_delayed_activation.sampling import MASK_STORE
+
+    store = model.model_options.get(MASK_STORE)
+    if store:
+        return sum(log.extra_calls for log in store.runs[tuple(shape)][-1].logs)
+    own = [f for f in model.model_options.get("sampler_post_cfg_function", []) if isinstance(f, PerturbedAttention)]
+    return sum(function.calls_of_run() for function in own)

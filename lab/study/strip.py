@@ -9,17 +9,14 @@ prediction. The tensors are the pack's own, taken on the host's hooks while it s
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 import numpy as np
 import torch
 
-from lab.loading import ROOT, load_host
-from lab.study.inside_host import pack
-from lab.study.sample_settings import DEMO
+from lab.demo.in_process import Garments
+from lab.loading import ROOT
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
@@ -28,79 +25,59 @@ OUT = ROOT / "docs/strip.png"
 SEED, GARMENT, CFG, SCALE, BLUR, STEPS = 7, 5, 2.0, 1.5, 2.0, 20
 SHOWN = (0, 4, 8, 11, 14, 17, 19)  # steps
 STRONGEST = 0.35  # guidance that is shown in full colour; a picture goes from -1 to 1
-TITLES = ("negative's\nprediction", "mask", "degraded", "guidance added\n(red: lighter)", "guided\nprediction")
+GRAY = {"cmap": "gray", "vmin": -1, "vmax": 1}
+COLOURS = {"cmap": "RdBu_r", "vmin": -STRONGEST, "vmax": STRONGEST}
 
 
-class Step(NamedTuple):
-    """One step of a run of one picture, all [h, w]."""
-
-    sigma: float
-    x0: torch.Tensor
-    mask: torch.Tensor
-    degraded: torch.Tensor
-    guidance: torch.Tensor
-    guided: torch.Tensor
-
-
-def run() -> list[Step]:
-    """Samples one picture with the node, and notes each step."""
+def run() -> list[tuple[float, dict[str, torch.Tensor]]]:
+    """Samples one picture with the node: sigma of each step, and by title what is drawn of it, [h, w]."""
+    garments = Garments()
     import comfy.sample
 
-    from lab.demo.sag_demo import architecture
+    from sag_delayed_activation.sag_core import degrade
+    from sag_delayed_activation.sampling import MASK_STORE
 
-    model, table = architecture.load(DEMO)
-    guided = pack("nodes").SelfAttentionGuidanceCustom().patch(model, SCALE, BLUR, 1000.0, 0.0)[0]
-    store = guided.model_options[pack("sampling.masks").STORE]
+    guided = garments.node("SAG delayed activation").patch(garments.model, SCALE, BLUR, 1000.0, 0.0)[0]
+    store = guided.model_options[MASK_STORE]
     before: list[torch.Tensor] = []
     noted: list[dict[str, Any]] = []
     functions = guided.model_options["sampler_post_cfg_function"]
     functions.insert(0, lambda args: before.append(args["denoised"]) or args["denoised"])
     functions.append(lambda args: noted.append(args.copy()) or args["denoised"])
     noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(SEED))
+    prompt = garments.positive[0][0][GARMENT][None]
     comfy.sample.sample(
-        guided, noise, STEPS, CFG, "euler", "normal", [[table[GARMENT][None], {}]], [[table[-1:], {}]],
-        torch.zeros_like(noise), disable_pbar=True, seed=SEED,
+        guided, noise, STEPS, CFG, "euler", "normal", [[prompt, {}]], garments.negative, torch.zeros_like(noise),
+        disable_pbar=True, seed=SEED,
     )  # fmt: skip
-    masks = store.runs[tuple(noise.shape)].steps
-    return [step(args, plain, kept) for args, plain, kept in zip(noted, before, masks, strict=True)]
+    steps = []
+    for args, plain, kept in zip(noted, before, store.runs[tuple(noise.shape)][-1].steps, strict=True):
+        mask, x0, result = torch.from_numpy(kept.mask.unpacked())[:, None], args["uncond_denoised"], args["denoised"]
+        drawn = {
+            "negative's\nprediction": x0, "mask": mask, "degraded": degrade(x0, mask, BLUR),
+            "guidance added\n(red: lighter)": result - plain, "guided\nprediction": result,
+        }  # fmt: skip
+        steps.append((kept.sigma, {title: tensor[0, 0] for title, tensor in drawn.items()}))
+    return steps
 
 
-def step(args: dict[str, Any], plain: torch.Tensor, kept: Any) -> Step:
-    mask, x0 = torch.from_numpy(kept.mask.unpacked())[:, None], args["uncond_denoised"]
-    degraded, guided = pack("sag_core").degrade(x0, mask, BLUR), args["denoised"]
-    return Step(kept.sigma, *(t[0, 0] for t in (x0, mask, degraded, guided - plain, guided)))
-
-
-def draw(steps: list[Step], file: Path) -> None:
-    figure, axes = plt.subplots(len(TITLES), len(SHOWN), figsize=(9.6, 7.5), layout="constrained")
-    gray, colours = {"cmap": "gray", "vmin": -1, "vmax": 1}, {"cmap": "RdBu_r", "vmin": -STRONGEST, "vmax": STRONGEST}
+def draw(steps: list[tuple[float, dict[str, torch.Tensor]]]) -> None:
+    titles = list(steps[0][1])
+    figure, axes = plt.subplots(len(titles), len(SHOWN), figsize=(9.6, 7.5), layout="constrained")
     for column, number in zip(axes.T, SHOWN, strict=True):
-        shown = steps[number]
-        column[0].set_title(f"step {number}\nsigma {shown.sigma:.3g}", fontsize=10)
-        column[0].imshow(shown.x0, **gray)
-        column[1].imshow(shown.x0, **gray)
-        column[1].imshow(np.ma.masked_where(~shown.mask.numpy(), shown.mask), cmap="autumn", vmin=-2, alpha=0.6)
-        column[2].imshow(shown.degraded, **gray)
-        column[3].imshow(shown.guidance, **colours)
-        column[4].imshow(shown.guided, **gray)
-    for panel in axes.flat:
-        panel.set(xticks=[], yticks=[])
-    for panel, title in zip(axes[:, 0], TITLES, strict=True):
+        sigma, drawn = steps[number]
+        x0, mask, degraded, guidance, guided = drawn.values()
+        column[0].set_title(f"step {number}\nsigma {sigma:.3g}", fontsize=10)
+        for panel, gray in zip(column, (x0, x0, degraded, guidance, guided), strict=True):
+            panel.imshow(gray, **(COLOURS if gray is guidance else GRAY))
+            panel.set(xticks=[], yticks=[])
+        column[1].imshow(np.ma.masked_where(~mask.numpy(), mask), cmap="autumn", vmin=-2, alpha=0.6)
+    for panel, title in zip(axes[:, 0], titles, strict=True):
         panel.set_ylabel(title, fontsize=10)
     figure.get_layout_engine().set(h_pad=0.03, w_pad=0.03, hspace=0.0, wspace=0.0)
-    figure.savefig(file, dpi=100)
-    plt.close(figure)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=OUT)
-    out = parser.parse_args().out
-    load_host()
-    with torch.inference_mode():
-        draw(run(), out)
-    print(out)
+    figure.savefig(OUT, dpi=100)
 
 
 if __name__ == "__main__":
-    main()
+    with torch.inference_mode():
+        draw(run())

@@ -3,7 +3,7 @@
 import pytest
 
 from lab.benchmarks import own_time
-from lab.benchmarks.own_time import Stopwatch, around
+from lab.benchmarks.own_time import Stopwatch
 
 
 @pytest.fixture
@@ -75,5 +75,5 @@ def test_of_a_wrapper_the_rest_of_the_host_s_work_is_left_out(clock):
         clock(100)
         return after
 
-    assert around(wrapper, stopwatch)(rest, 2, after="back") == "back"
+    assert stopwatch.around(wrapper)(rest, 2, after="back") == "back"
     assert stopwatch.stretches() == [2, 2]

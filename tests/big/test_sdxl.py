@@ -7,10 +7,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from comfy_server import ComfyServer
 from examples import ACTED, EXAMPLES, NOT_A_NUMBER, run
 from random_checkpoint import make_checkpoint
-
-from lab.demo.comfy_server import ComfyServer
 
 pytestmark = [
     pytest.mark.big,

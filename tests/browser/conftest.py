@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 from browser_pages import OWN, front_end, selectors_of
+from comfy_server import ComfyServer
 from demo_graph import Links, Nodes
 from PIL import Image
-
-from lab.demo.comfy_server import ComfyServer
 
 ROOT = Path(__file__).parents[2]
 NODE = "SAG delayed activation"

@@ -33,7 +33,7 @@ def test_a_range_of_layers_is_refused_by_name_and_the_node_outlined(advanced):
     advanced.type_value("layer", "d2.2-9", advanced.ids["sag"])
     advanced.run()
     advanced.refusal("layer must name one layer, lists and ranges are not read, got d2.2-9")
-    assert advanced.outline(advanced.ids["sag"]) == advanced.at.refused_outline
+    assert advanced.outline(advanced.ids["sag"]) == "#f0f"
 
 
 def test_a_layer_that_the_model_lacks_is_answered_with_those_it_has(advanced):

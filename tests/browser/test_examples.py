@@ -4,9 +4,8 @@ import json
 from itertools import combinations
 
 import pytest
+from comfy_server import ServerProblem
 from examples import EXAMPLES, api_prompt
-
-from lab.demo.comfy_server import ServerProblem
 
 pytestmark = pytest.mark.browser
 MISSING = "() => app.graph._nodes.filter(n => !LiteGraph.registered_node_types[n.type]).map(n => n.type)"

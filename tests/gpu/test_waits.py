@@ -21,13 +21,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def waits(tmp_path_factory):
-    """What `bench.py sync` found, by variant."""
-    from lab.benchmarks.records import read
+    """What `bench sync` found, by variant."""
+    from lab.records import read
 
     out = tmp_path_factory.mktemp("sync") / "sync.jsonl"
-    words = ["-m", "lab.benchmarks.bench", "sync", "--case", "tiny", "--out", str(out)]
+    words = ["-m", "lab.benchmarks.bench", "sync", "--case", "tiny", "--steps", "4", "--out", str(out)]
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
-    return {r["variant"]: r for r in read(out) if r["kind"] == "sync"}
+    return {r["variant"]: r for r in read(out, kind="sync")}
 
 
 def test_every_unet_call_was_seen_with_its_kernels(waits):

@@ -1,5 +1,7 @@
 """The real ComfyUI in this process, on the CPU."""
 
+import gc
+import logging
 import os
 import sys
 
@@ -11,9 +13,6 @@ if os.environ.get("COMFYUI_PATH"):
 
     comfy.cli_args.args.cpu = True
     comfy.cli_args.args.use_pytorch_cross_attention = True  # as on most GPUs; on the CPU the host's own is slow
-    import torch
-
-    torch.set_num_threads(1)  # the models are tiny: handing their work to other threads takes longer than doing it
 
 
 def pytest_ignore_collect(collection_path):
@@ -47,3 +46,25 @@ def sag():
         return SelfAttentionGuidanceCustom().patch(model, scale, blur_sigma, sigma_start, sigma_end)[0]
 
     return patch
+
+
+@pytest.fixture
+def lines(caplog):
+    """The pack's own lines in the log, as (level, text), whether this host tells a run's end or not."""
+    from sag_delayed_activation.sampling.run import write_lines_put_aside
+
+    def written():
+        gc.collect()
+        write_lines_put_aside()
+        return [(r.levelname, r.getMessage()) for r in caplog.records if r.getMessage().startswith("SAG")]
+
+    written()
+    caplog.clear()  # what an earlier test left
+    caplog.set_level(logging.INFO)
+    return written
+
+
+@pytest.fixture
+def said(lines):
+    """Those lines as one text."""
+    return lambda: "\n".join(text for _, text in lines())

@@ -2,40 +2,41 @@
 
 import json
 import math
-from dataclasses import replace
+import re
 
 import comfy.ldm.modules.attention
 import comfy.model_detection
 import comfy.samplers
 import pytest
 import torch
-from hosts import source_of
+from hosts import has_todays_nodes
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lab.benchmarks import cases, runs
+from lab.benchmarks import cases, report
 from lab.benchmarks.own_time import own_stretches
-from lab.benchmarks.records import read
-from lab.benchmarks.report import machines, write
-from lab.benchmarks.variants import VARIANTS, extra_calls, variants
+from lab.benchmarks.runs import run
+from lab.benchmarks.variants import VARIANTS, variant
+from lab.loading import ROOT
+from lab.records import Records, read
 
-pytestmark = [
-    pytest.mark.host,
-    pytest.mark.skipif("io.ComfyNode" not in source_of("comfy_extras.nodes_sag"), reason="needs ComfyUI 0.3.61"),
-]
+pytestmark = [pytest.mark.host, has_todays_nodes]
 CASE = cases.Case("tiny", 64, steps=2)
+RESULTS = ROOT / "lab/benchmarks/RESULTS.md"
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The file of a run of two repetitions."""
     out = tmp_path_factory.mktemp("benchmark") / "tiny.jsonl"
+    records = Records(out)
+    records.add(kind="machine", device="a card", driver="1", command="python bench.py run --out /home/me/a.jsonl")
     with torch.no_grad():
-        assert runs.run(CASE, 2, out, math.inf)
+        run(records, CASE, 2, math.inf)
     return out
 
 
 def samples(out):
-    return [r for r in read(out) if r["kind"] == "sample"]
+    return read(out, kind="sample")
 
 
 def test_each_variant_is_sampled_once_in_each_repetition_in_another_order(measured):
@@ -44,12 +45,13 @@ def test_each_variant_is_sampled_once_in_each_repetition_in_another_order(measur
 
 
 def test_each_variant_makes_the_unet_calls_that_its_name_says(measured):
-    assert all(s["calls"] == CASE.steps + extra_calls(s["variant"], CASE.steps) for s in samples(measured))
-    assert {s["calls"] for s in samples(measured)} == {2, 3, 4}
+    assert {s["variant"]: s["calls"] for s in samples(measured)} == {
+        "unpatched": 2, "none": 2, "half": 3, "limit": 4, "host": 4, "all": 4
+    }  # fmt: skip
 
 
 def test_no_active_step_is_bit_identical_and_every_latent_is_finite(measured):
-    assert [r["value"] for r in read(measured) if r["kind"] == "identical"] == [True, True]
+    assert [r["value"] for r in read(measured, kind="identical")] == [True, True]
     assert all(s["finite"] for s in samples(measured))
 
 
@@ -64,14 +66,14 @@ class Operations(TorchDispatchMode):
 
 
 def test_a_step_takes_no_more_operations_than_with_comfyuis_own_sag():
-    case = replace(CASE, steps=4)
+    case = CASE._replace(steps=4)
     work, counts = cases.workload(case), {}
     work.sample(work.model)  # the first one loads the model, too
-    for variant in ("unpatched", "host", "all", "none"):
-        model = variants(work.model, case.steps, (variant,))[variant]
+    for name in ("unpatched", "host", "all", "none"):
+        model = variant(name, work.model, case.steps)
         with torch.no_grad(), Operations() as operations:
             work.sample(model)
-        counts[variant] = operations.count
+        counts[name] = operations.count
     assert counts["unpatched"] < counts["none"] <= counts["unpatched"] + 10 * case.steps
     assert counts["none"] < counts["all"] <= counts["host"]
 
@@ -79,16 +81,17 @@ def test_a_step_takes_no_more_operations_than_with_comfyuis_own_sag():
 def test_a_stopwatch_runs_once_in_each_hook_and_leaves_the_host_as_it_was():
     work, found = cases.workload(CASE), {}
     host = comfy.samplers.calc_cond_batch, comfy.ldm.modules.attention.optimized_attention
-    for variant in ("unpatched", "none", "all"):
+    for name in ("unpatched", "none", "all"):
         with torch.no_grad():
-            found[variant] = own_stretches(work, variants(work.model, CASE.steps, (variant,))[variant])
+            found[name] = own_stretches(work, name)
     assert host == (comfy.samplers.calc_cond_batch, comfy.ldm.modules.attention.optimized_attention)
-    layers = cases.FAMILIES["tiny"].unet["transformer_depth_middle"]
-    around_and_after = 2 + 1  # before and after the prompts' evaluation, and after CFG
-    none = around_and_after + 2 * layers  # before and after the host's attention
-    # The second look adds its own wrapper's two stretches and its layers', and parts the post-CFG function in two.
+    layers = cases.TINY["transformer_depth_middle"]
+    unet_call = 2 + 2 * layers  # before and after it, and before and after the host's attention in each layer
+    # Before and after the prompts' evaluation, after CFG, and before and after the run, once in all steps.
+    none = 2 + unet_call + 1 + 2 / CASE.steps
+    # The second look adds its own evaluation's two stretches and its UNet call, and parts the post-CFG function in two.
     assert {name: len(of) / CASE.steps for name, of in found.items()} == {
-        "unpatched": 0, "none": none, "all": none + 2 + 2 * layers + 1
+        "unpatched": 0, "none": none, "all": none + 2 + unet_call + 1
     }  # fmt: skip
     assert all(seconds > 0 for of in found.values() for seconds in of)
 
@@ -99,56 +102,84 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(measured, tmp_path):
     last = max(n for n, line in enumerate(lines) if json.loads(line).get("repetition") == 0)
     cut.write_text("\n".join(lines[: last + 3]) + '\n{"kind": "sam')  # the second repetition has just begun
     with torch.no_grad():
-        runs.run(CASE, 2, cut, math.inf)
-    keys = [(s["repetition"], s["variant"]) for s in samples(cut)]
-    assert len(keys) == len(set(keys)) == 2 * len(VARIANTS)
-    assert [s for s in samples(cut) if s["repetition"] == 0] == [s for s in samples(measured) if s["repetition"] == 0]
+        run(Records(cut), CASE, 2, math.inf)
+    assert read(cut)[: last + 3] == [json.loads(line) for line in lines[: last + 3]]
+    again = [s["variant"] for s in samples(cut)[len(VARIANTS) + 2 :]]
+    assert again == [s["variant"] for s in samples(measured) if s["repetition"] == 1]
 
 
 def test_a_budget_stops_between_repetitions(tmp_path):
     with torch.no_grad():
-        runs.run(replace(CASE, steps=1), 2, tmp_path / "none.jsonl", 0.0)
+        run(Records(tmp_path / "none.jsonl"), CASE._replace(steps=1), 2, ends=0.0)
     assert samples(tmp_path / "none.jsonl") == []
 
 
-def test_the_report_has_a_row_for_the_case_and_names_what_was_not_measured(measured, tmp_path):
-    write([measured], tmp_path / "RESULTS.md")
-    text = (tmp_path / "RESULTS.md").read_text()
-    ratios = next(line for line in text.splitlines() if line.startswith(f"| {CASE.name} (2) |"))
-    assert len(ratios.strip("|").split("|")) == 6 and "nan" not in ratios
-    assert "| sdxl-1024-b4: all steps active, at most 1.005 of the limit |  | not measured |" in text
+def reported(files, folder):
+    """RESULTS.md, filled in with these records."""
+    out = folder / "RESULTS.md"
+    out.write_text(RESULTS.read_text())
+    report.write(files, out)
+    return out.read_text()
+
+
+def between(text, name):
+    return text.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- {name} ends -->")[0]
+
+
+def test_the_report_has_a_row_for_the_case_and_leaves_what_was_not_measured_as_it_was(measured, tmp_path):
+    text = reported([measured], tmp_path)
+    _, _, row = between(text, "ratios").splitlines()
+    assert row.startswith(f"| {CASE.name} (2) |") and len(row.strip("|").split("|")) == 6 and "nan" not in row
+    assert between(text, "checks").startswith("Not bit-identical to unpatched with no step active: none of tiny-64-b1.")
+    assert between(text, "floor") == between(RESULTS.read_text(), "floor")
     assert (tmp_path / "overhead.png").stat().st_size > 10_000
 
 
-def test_the_report_names_no_folder_of_the_machine_it_was_measured_on():
-    record = {"kind": "machine", "device": "a card", "command": "python bench.py sync --out /home/me/a.jsonl"}
-    assert machines([record]) == "a card:\n\n    python bench.py sync --out out/a.jsonl"
+def test_results_has_a_place_for_each_block_and_for_no_other():
+    assert re.findall(r"<!-- (.*) ends -->", RESULTS.read_text()) == list(report.BLOCKS)
+
+
+def test_the_report_names_no_folder_of_the_machine_it_was_measured_on(measured, tmp_path):
+    text = between(reported([measured], tmp_path), "machines")
+    assert text == "a card, driver 1:\n\n    python bench.py run --out out/a.jsonl"
+
+
+def test_the_report_says_which_cases_failed(tmp_path):
+    records = Records(tmp_path / "bad.jsonl")
+    for case, seconds, finite, same in (("tiny-64-b1", None, None, True), ("tiny-128-b1", 1.0, False, False)):
+        for name in VARIANTS:
+            records.add(kind="sample", case=case, steps=8, repetition=0, variant=name, seconds=seconds, finite=finite,
+                        peak_bytes=2**20 * (1 + (name == "all")))  # fmt: skip
+        records.add(kind="identical", case=case, repetition=0, value=same)
+    text = reported([records.file], tmp_path)
+    assert between(text, "checks") == (
+        "Not bit-identical to unpatched with no step active: tiny-128-b1 of tiny-64-b1, tiny-128-b1. "
+        "Latents that are not finite: tiny-128-b1."
+    )
+    assert "| tiny-64-b1  |       8 | out of memory | out of memory |" in between(text, "times")
+    assert "| 2 (+1.0) " in between(text, "memory")
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("sd15", 859_520_964), ("sdxl", 2_567_463_684)])
 def test_the_unets_are_those_that_the_host_makes_for_its_checkpoints(name, parameters):
-    family = cases.FAMILIES[name]
-    unet = cases.bare_model(family, "meta", torch.float16).diffusion_model
+    unet = cases.bare_model(name, "meta", torch.float16).diffusion_model
     assert sum(p.numel() for p in unet.parameters()) == parameters  # as published
-    assert type(comfy.model_detection.model_config_from_unet_config(family.unet)).__name__ == family.config_class
+    config_class, settings = cases.FAMILIES[name]
+    assert type(comfy.model_detection.model_config_from_unet_config(settings)).__name__ == config_class
 
 
 def test_the_report_of_growth_gives_each_point_its_median_and_the_stopwatch_its_share(tmp_path):
-    points = [("tokens", 256, 1, 4), ("batch", 128, 2, 4), ("steps", 64, 1, 8)]
-    times = {"host": 2e-3, "all": 1e-3, "none": 1e-4}
-    records = [{"kind": "machine", "device": "a card", "command": "python bench.py growth"},
-               {"kind": "stopwatch", "seconds": 5e-6}]  # fmt: skip
-    records += [
-        {"kind": "growth", "axis": axis, "case": f"tiny-{side}-b{batch}", "side": side, "batch": batch, "steps": steps,
-         "repetition": n, "variant": variant, "own_seconds": seconds * (n + 1), "stretches": 20.0}
-        for axis, side, batch, steps in points for variant, seconds in times.items() for n in range(3)
-    ]  # fmt: skip
-    (tmp_path / "growth.jsonl").write_text("\n".join(map(json.dumps, records)))
-    write([tmp_path / "growth.jsonl"], tmp_path / "RESULTS.md")
-    text = (tmp_path / "RESULTS.md").read_text()
-    rows = [row for row in text.splitlines() if row.startswith(("| tokens", "| batch", "| steps"))]
-    assert rows[0] == (
-        "| tokens | 256x256 | 1 | 4 | 4.000 (2.000 to 6.000) | 2.000 (1.000 to 3.000) | 0.200 (0.100 to 0.300) |"
-    )
-    assert len(rows) == 3 and "at least 0.10 ms of it are the stopwatch's own" in text
+    records = Records(tmp_path / "growth.jsonl")
+    records.add(kind="stopwatch", seconds=5e-6)
+    for axis, side, batch, steps in (("tokens", 256, 1, 4), ("batch", 128, 2, 4), ("steps", 64, 1, 8)):
+        for name, seconds in {"host": 2e-3, "all": 1e-3, "none": 1e-4}.items():
+            for n in range(3):
+                records.add(kind="growth", axis=axis, case=f"tiny-{side}-b{batch}", side=side, batch=batch, steps=steps,
+                            repetition=n, variant=name, own_seconds=seconds * (n + 1), stretches=20.0)  # fmt: skip
+    text = reported([records.file], tmp_path)
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in between(text, "growth").splitlines()]
+    times = ["4.000 (2.000 to 6.000)", "2.000 (1.000 to 3.000)", "0.200 (0.100 to 0.300)"]
+    assert rows[2:] == [["batch", "128", "2", "4", *times], ["steps", "64", "1", "8", *times],
+                        ["tokens", "256", "1", "4", *times]]  # fmt: skip
+    assert "tiny, 3 repetitions. At least 0.10 ms" in between(text, "stopwatch")
     assert (tmp_path / "growth.png").stat().st_size > 10_000

@@ -4,15 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hosts import source_of
+from hosts import has_todays_nodes
 from tiny_unet import distance, sample
 
 from lab.benchmarks.compiling import first_samples, through_the_node
 
-pytestmark = [
-    pytest.mark.host,
-    pytest.mark.skipif("io.ComfyNode" not in source_of("comfy_extras.nodes_sag"), reason="needs ComfyUI 0.3.61"),
-]
+pytestmark = [pytest.mark.host, has_todays_nodes]
 GRAPH_BREAKS_OF_THE_PACK = 0
 WORK = SimpleNamespace(sample=lambda model, callback=None: sample(model, callback=callback))
 

@@ -1,25 +1,22 @@
 """Whatever fails, and wherever: the host's own error comes through, and the next run is as a fresh one."""
 
-import gc
-
 import comfy.model_management
 import comfy.samplers
 import pytest
 import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
+from hosts import since_0_3_7
 from tiny_unet import SHAPE, Calls, sample
 
-from sag_delayed_activation.sampling import hooks as sag_hooks
-from sag_delayed_activation.sampling import masks as sag_masks
-from sag_delayed_activation.sampling import recorder as sag_recorder
+from sag_delayed_activation.sampling import branch, hooks, host, masks, recorder, self_attention
 
 pytestmark = pytest.mark.host
 PLACES = {  # the pack's own work in a run, in the order in which it is done
-    "the recorder": (sag_recorder, "host_attention"),
-    "the weights of the prompts": (sag_hooks, "active_parts"),
-    "the attention received": (sag_recorder, "attention_received"),
-    "the blur": (sag_hooks, "degrade"),
-    "the mask for the preview": (sag_hooks, "PackedMask"),
+    "the recorder": (host.HostAttention, "__call__"),
+    "the weights of the prompts": (branch, "active_regions"),
+    "the attention received": (recorder, "attention_received"),
+    "the blur": (self_attention, "degrade"),
+    "the mask for the preview": (hooks, "PackedMask"),
 }
 ERRORS = [RuntimeError("broken"), OOM_EXCEPTION("out of memory"), InterruptProcessingException()]
 
@@ -86,46 +83,38 @@ def test_a_nan_in_a_call_does_not_reach_the_next_run(sag, model, spoil, monkeypa
 
 
 @pytest.mark.parametrize("call, step", [(2, 0), (6, 2)])
-def test_a_nan_in_the_extra_call_is_left_out_and_the_log_says_so(sag, model, spoil, caplog, call, step):
+def test_a_nan_in_the_extra_call_is_left_out_and_the_log_says_so(sag, model, spoil, caplog, lines, call, step):
     sampling = model.get_model_object("model_sampling")
     before, own, after = [1000.0, *comfy.samplers.calculate_sigmas(sampling, "normal", 4).tolist()][step : step + 3]
     above = sag(model, sigma_start=1000.0, sigma_end=(before + own) / 2)
     without = sample(sag(above, sigma_start=(own + after) / 2))
     spoil(call)
+    lines()
     caplog.clear()
     assert torch.equal(sample(sag(model)), without)
-    warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    warned = [text for level, text in lines() if level == "WARNING"]
     assert len(warned) == 1 and "on 1 of them guidance was not finite for some picture and left out" in warned[0]
 
 
-def test_a_run_that_ends_in_its_first_guidance_says_so(sag, model, failing, caplog):
+def test_a_run_that_ends_in_its_first_guidance_says_so(sag, model, failing, said):
     broken = RuntimeError("broken")
-    failing(sag_hooks, "degrade", broken, at=1)
+    failing(self_attention, "degrade", broken, at=1)
     with pytest.raises(RuntimeError):
         sample(sag(model))
-    broken.__traceback__ = None  # it holds the run's frames, and so the run
-    gc.collect()
-    assert "acted on 0 of 1 model evaluations: the run ended before guidance was computed" in caplog.text
+    broken.with_traceback(None)  # who holds it holds the run, whose end an old host does not tell
+    assert "acted on 0 of 1 model evaluations: the run ended before guidance was computed" in said()
 
 
-def test_a_device_that_fails_altogether_does_not_take_the_line_with_it(sag, model, monkeypatch, caplog):
+@since_0_3_7  # before, masks are packed at once, and the run ends with that error
+def test_a_device_that_fails_altogether_does_not_take_the_line_with_it(sag, model, monkeypatch, said):
     """As after a sticky CUDA error: nothing that is on its way to the CPU arrives any more."""
-    lost = RuntimeError("device lost")
 
-    class Lost(sag_hooks.HostCopy):
-        def arrived(self):
-            return False
+    def lost(mask):
+        raise RuntimeError("device lost")
 
-        def tensor(self):
-            raise lost
-
-    original = sag_hooks.only_finite
-    monkeypatch.setattr(sag_hooks, "only_finite", lambda g: original(g)[:1] + (Lost,))
-    monkeypatch.setattr(sag_hooks, "HostCopy", lambda t: Lost(torch.ones(1)) if t is Lost else sag_masks.HostCopy(t))
-    caplog.set_level("INFO")
+    monkeypatch.setattr(masks.PackedMask, "pack", lost)
     sample(sag(model))
-    gc.collect()
-    assert "acted on 4 of 4" in caplog.text
+    assert "acted on 4 of 4" in said()
 
 
 def test_a_nan_in_the_extra_call_costs_the_other_pictures_of_the_batch_nothing(sag, model, spoil):

@@ -1,4 +1,4 @@
-"""The in-app help says what is there: every input with its range, and messages that the code has."""
+"""The in-app help says what is there: every input with its range, and messages that the code has. README says less."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,9 @@ from said import ELLIPSIS, is_said, templates
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 
 pytestmark = pytest.mark.host
-DOCS = Path(__file__).parents[2] / "web" / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "web" / "docs"
+BASIC, ADVANCED = "SAG delayed activation", "SAG delayed activation (advanced)"
 HOSTS_OWN = ("scheduler", "sampler_name")  # their choices are the host's
 QUOTES = [
     (kind, quote)
@@ -21,6 +23,12 @@ QUOTES = [
 
 def page(kind):
     return (DOCS / f"{kind}.md").read_text(encoding="utf-8")
+
+
+def inputs(kind):
+    """Its inputs and what the code says of them, by name."""
+    kinds = NODES[kind].INPUT_TYPES()
+    return {**kinds["required"], **kinds.get("optional", {})}
 
 
 def entry(name, spec):
@@ -43,10 +51,19 @@ def known():
 
 @pytest.mark.parametrize("kind", NODES)
 def test_the_help_lists_each_input_with_its_default_and_range_or_its_choices(kind):
-    inputs = {**NODES[kind].INPUT_TYPES()["required"], **NODES[kind].INPUT_TYPES().get("optional", {})}
     lines = page(kind).split("## Inputs")[1].split("\n## ")[0].splitlines()
-    for name, spec in inputs.items():
+    for name, spec in inputs(kind).items():
         assert any(line.startswith(entry(name, spec)) for line in lines), entry(name, spec)
+
+
+@pytest.mark.parametrize("kind", NODES)
+def test_the_readme_names_each_input_and_where_it_states_a_default_or_choices_they_are_the_codes(kind):
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"\n### {kind}\n")[1].split("\n##")[0]
+    said_above = inputs(BASIC) if kind == ADVANCED else {}
+    assert [name for name in inputs(kind).keys() - said_above if f"`{name}`" not in section] == []
+    for line in section.splitlines():
+        if stating := re.match(r"- `(\w+)`: ", line):
+            assert f"{line} ".startswith(entry(stating[1], inputs(kind)[stating[1]]))
 
 
 @pytest.mark.parametrize("kind", NODES)

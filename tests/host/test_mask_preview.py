@@ -12,19 +12,18 @@ import numpy as np
 import pytest
 import torch
 from dense_reference import DenseSAG
+from hosts import TELLS_PROMPTS_APART, before_0_3_7, since_0_3_7
 from PIL import Image
-from tiny_unet import SHAPE, noise, prompt, sample
+from tiny_unet import SHAPE, failing, noise, prompt, sample, stage
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, drawn
+from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, draw_tiles
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling.masks import STORE, PackedMask, RunMasks, StepMask
-from sag_delayed_activation.sampling.run import RunCounts
+from sag_delayed_activation.sampling.masks import MASK_STORE, PackedMask, RunMasks, Sampling, StepMask
+from sag_delayed_activation.sampling.run_log import RunLog
 
 pytestmark = pytest.mark.host
 STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
-TELLS_SCHEDULE = "sample_sigmas" in open(comfy.samplers.__file__).read()
-tells_schedule = pytest.mark.skipif(not TELLS_SCHEDULE, reason="needs ComfyUI 0.3.11: sample_sigmas")
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +90,7 @@ def test_there_is_one_tile_for_each_step_that_acted_and_one_mask_a_picture(sag, 
     assert tiles.ndim == 4 and tiles.shape[-1] == 3 and 0 <= tiles.min() and tiles.max() <= 1
 
 
-@tells_schedule
+@since_0_3_7
 def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
     patched = sag(model, sigma_start=3.0, sigma_end=0.9)
     _, masks = show(patched, sample(patched))
@@ -100,7 +99,7 @@ def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
     assert texts.count("run of 4 evaluations, sigma 14.61 to 0.02917") == 2
 
 
-@tells_schedule
+@since_0_3_7
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "lms", "uni_pc", "ddim"])
 def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, texts, sampler):
     patched = sag(model)
@@ -108,7 +107,7 @@ def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, te
     assert [label.split("   ")[0] for label in labels(texts)] == [f"step {n}" for n in range(STEPS)]
 
 
-@tells_schedule
+@since_0_3_7
 def test_what_heun_looks_at_inside_a_step_is_no_step(sag, model, texts):
     patched = sag(model)
     show(patched, sample(patched, sampler="heun", steps=3))
@@ -182,11 +181,11 @@ def test_a_sampler_that_looks_at_a_smaller_latent_between_gets_all_its_masks_at_
 
 
 def test_of_thousands_of_steps_some_tiles_are_drawn_and_all_masks_are_given(texts):
-    count, run = 1000, RunMasks(None)
-    run.counts.append(RunCounts(SigmaWindow(15, 0), [float(count - n) for n in range(count)]))
+    count, run = 1000, RunMasks()
+    run.logs.append(RunLog(SigmaWindow(15, 0), [float(count - n) for n in range(count)]))
     for n in range(count):
         run.add(StepMask(n, float(count - n), PackedMask(torch.zeros(1, 1, 2, 2, dtype=torch.bool))))
-    tiles, masks = drawn(run, np.zeros((1, 4, 1, 3), dtype=np.float32), 2, 2)
+    tiles, masks = draw_tiles(Sampling(run), np.zeros((1, 4, 1, 3), dtype=np.float32), 2, 2)
     assert len(tiles) == MOST_TILES and len(masks) == count
     assert labels(texts)[0].startswith("evaluation 0 ") and labels(texts)[-1].startswith("evaluation 999 ")
     assert f"run of 1000 evaluations, sigma 1000 to 1, {MOST_TILES} of 1000 shown" in texts
@@ -195,19 +194,80 @@ def test_of_thousands_of_steps_some_tiles_are_drawn_and_all_masks_are_given(text
 # which run
 
 
-def sampled_at(texts):
-    return {text for text in texts if text.startswith("run of")}
+def picture(model, seed, steps=STEPS):
+    """The latent of one seed."""
+    return stage(model, torch.zeros(SHAPE), 0, steps, steps, seed=seed)
 
 
-def test_the_newest_run_of_the_samples_shape_is_shown_with_its_sigmas(sag, model, texts):
-    patched, small = sag(model), (1, 4, 16, 16)
-    base = sample(patched, shape=small)
+def captions(texts):
+    return {text for text in texts if ", sigma " in text}
+
+
+@since_0_3_7
+def test_each_latent_shows_the_masks_of_the_run_that_gave_it(sag, model, texts):
+    """As when one goes back to an earlier seed, whose latent is cached."""
+    patched = sag(model)
+    latents, masks = [], []
+    for seed in (1, 2, 3):
+        latents.append(picture(patched, seed))
+        masks.append(show(patched, latents[-1])[1])
+    assert not torch.equal(masks[0], masks[1]) and not torch.equal(masks[1], masks[2])
+    assert all(torch.equal(show(patched, latent)[1], own) for latent, own in zip(latents, masks, strict=True))
+    assert captions(texts) == {"run of 4 evaluations, sigma 14.61 to 0.02917"}
+
+
+@since_0_3_7
+@pytest.mark.parametrize("change", [torch.clone, torch.Tensor.half], ids=["a copy", "in half precision"])
+def test_a_latent_is_known_again_by_its_values(sag, model, change):
+    patched = sag(model)
+    first, expected = picture(patched, 1), show(patched, picture(patched, 1))[1]
+    assert not torch.equal(show(patched, picture(patched, 2))[1], expected)
+    assert torch.equal(show(patched, change(first))[1], expected)
+
+
+@pytest.mark.parametrize("change", [lambda latent: latent * 1.01, lambda latent: latent], ids=["changed", "as it was"])
+def test_where_no_run_is_known_to_have_given_the_latent_the_newest_is_shown_and_said_to_be(sag, model, texts, change):
+    patched = sag(model)
+    picture(patched, 1)
+    newest = picture(patched, 2, steps=2)
+    assert len(show(patched, change(newest))[0]) == 2
+    known = TELLS_PROMPTS_APART and change(newest) is newest
+    which = "run of 2 evaluations" if known else "newest run, perhaps of another picture"
+    assert captions(texts) == {f"{which}, sigma 14.61 to 0.02917"}
+
+
+@before_0_3_7
+def test_where_the_host_does_not_say_what_a_run_gave_only_the_newest_is_kept(sag, model):
+    patched = sag(model)
+    first = picture(patched, 1)
+    newest = picture(patched, 2, steps=2)
+    assert torch.equal(show(patched, first)[1], show(patched, newest)[1])
+
+
+def test_one_model_sampled_in_two_sizes_shows_the_run_of_the_samples_size(sag, model):
+    patched = sag(model)
+    base = sample(patched, shape=(1, 4, 16, 16))
     enlarged = sample(patched, steps=3, denoise=0.5)
-    again = sample(patched, shape=small, steps=2)
-    assert len(show(patched, enlarged)[1]) == 3
-    newest = patched.model_options[STORE].runs[SHAPE].sigmas()
-    assert newest[0] < 14 and sampled_at(texts) == {f"run of 3 evaluations, sigma {newest[0]:.4g} to {newest[-1]:.4g}"}
-    assert torch.equal(show(patched, base)[1], show(patched, again)[1]) and len(show(patched, base)[1]) == 2
+    assert len(show(patched, enlarged)[1]) == 3 and len(show(patched, base)[1]) == STEPS
+
+
+@since_0_3_7
+def test_after_a_run_that_failed_the_latents_before_still_show_their_own(sag, model):
+    patched = sag(model)
+    latent = picture(patched, 1)
+    expected = show(patched, latent)[1]
+    with pytest.raises(RuntimeError):
+        sample(failing(patched, 5, RuntimeError("broken")))
+    assert torch.equal(show(patched, latent)[1], expected)
+
+
+@since_0_3_7
+def test_a_later_run_without_guidance_says_why_of_its_own_latent_alone(sag, model, texts):
+    patched = sag(model)
+    guided = picture(patched, 1)
+    show(patched, sample(patched, cfg=1.0))
+    assert "no negative prompt was evaluated" in " ".join(texts)
+    assert len(show(patched, guided)[0]) == STEPS
 
 
 def test_a_run_without_guidance_replaces_the_one_before_and_says_why(sag, model, texts):
@@ -223,19 +283,10 @@ def test_a_run_without_guidance_replaces_the_one_before_and_says_why(sag, model,
 def test_a_run_that_failed_leaves_its_own_masks_and_none_of_the_run_before(sag, model, error):
     patched = sag(model)
     sample(patched)
-    broken, calls = patched.clone(), []
-
-    def fail_late(apply_model, options):
-        calls.append(1)
-        if len(calls) == 5:  # two a step: in the third
-            raise error
-        return apply_model(options["input"], options["timestep"], **options["c"])
-
-    broken.set_model_unet_function_wrapper(fail_late)
     with pytest.raises(type(error)):
-        sample(broken)
+        sample(failing(patched, 5, error))  # two calls a step: in the third
     gc.collect()
-    assert [step.evaluation for step in patched.model_options[STORE].runs[SHAPE].steps] == [0, 1]
+    assert [step.evaluation for step in patched.model_options[MASK_STORE].runs[SHAPE][-1].steps] == [0, 1]
     assert len(show(patched, sample(patched))[0]) == STEPS
 
 
@@ -248,8 +299,7 @@ def test_clones_and_their_model_share_the_masks_both_ways(sag, model, how):
     clone.set_model_sampler_post_cfg_function(lambda args: args["denoised"])  # another node, behind
     latent = sample(clone)
     assert len(show(patched, latent)[0]) == len(show(clone, latent)[0]) == STEPS
-    sample(patched, steps=2)
-    assert len(show(clone, latent)[0]) == 2
+    assert len(show(clone, sample(patched, steps=2))[0]) == 2
 
 
 def test_another_sag_node_behind_begins_masks_of_its_own(sag, model, texts):
@@ -271,6 +321,10 @@ def not_sampled(sag, model):
     return sag(model), torch.zeros(SHAPE)
 
 
+def rebuilt(sag, model):
+    return sag(model), sample(sag(model))
+
+
 def another_size(sag, model):
     patched = sag(model)
     sample(patched)
@@ -287,6 +341,7 @@ def no_negative(sag, model):
     [
         (missing_node, "carries no SAG node that acts"),
         (not_sampled, "was not sampled yet. Wire in the MODEL that goes into the sampler"),
+        (rebuilt, "has made the MODEL anew and kept the samples: sample again, with another seed."),
         (another_size, "No run of this MODEL made a latent of 2x4x8x9. It made 1x4x24x40."),
         (no_negative, "4 because no negative prompt was evaluated"),
     ],
@@ -319,27 +374,14 @@ def test_only_numpy_outlives_a_run(sag, model):
         sample(patched, steps=steps)
     gc.collect()
     assert sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects()) == before
-    run = patched.model_options[STORE].runs[SHAPE]
+    run = patched.model_options[MASK_STORE].runs[SHAPE][-1]
     assert len(run.steps) == 8 and all(step.mask.packed.nbytes == 24 * 40 / 8 for step in run.steps)
-    assert all(step.mask.on_its_way is None for step in run.steps) and run._on_its_way is None
-
-
-def test_the_end_of_a_run_lets_go_of_copies_that_had_not_arrived(sag, model, monkeypatch):
-    from sag_delayed_activation.sampling.cpu_copy import HostCopy
-
-    monkeypatch.setattr(HostCopy, "arrived", lambda self: False)  # as on devices that copy only when asked
-    patched = sag(model)
-    latent = sample(patched)
-    gc.collect()
-    run = patched.model_options[STORE].runs[SHAPE]
-    if TELLS_SCHEDULE:
-        assert all(step.mask.packed.size > 0 for step in run.steps) and run._on_its_way is None
-    assert len(show(patched, latent)[0]) == STEPS
+    assert all(step.mask.mask is None for step in run.steps)
 
 
 def test_the_model_that_was_given_keeps_no_masks(sag, model):
     sample(sag(model))
-    assert STORE not in model.model_options
+    assert MASK_STORE not in model.model_options
 
 
 # in the page

@@ -26,9 +26,9 @@ def test_both_act_with_core_sag_before_it(sag, model):
     assert distance(sample(sag(core_sag(model))), sample(core_sag(model))) > 1e-2
 
 
-def test_core_sag_after_it_takes_the_attention_away_and_is_named(sag, model, caplog):
+def test_core_sag_after_it_takes_the_attention_away_and_is_named(sag, model, said):
     assert torch.equal(sample(core_sag(sag(model))), sample(core_sag(model)))
-    assert "comfy_extras.nodes_sag replaced the middle block's attention" in caplog.text
+    assert "comfy_extras.nodes_sag replaced the middle block's attention" in said()
 
 
 @pytest.mark.parametrize("index", [None, 0], ids=["under the block", "under the transformer"])

@@ -1,20 +1,23 @@
 """Packs that users run beside this one, each as the few lines of its hook in `neighbours`."""
 
-import logging
 import re
 
 import comfy.samplers
 import pytest
 import torch
-from hosts import has_pre_cfg, since_0_3_7
+from hosts import SAYS_TOKEN_GRID, has_pre_cfg, since_0_3_7
 from neighbours import (
     OTHER_IMAGE,
+    answered_from_memory,
+    deep_cache,
     dynamic_thresholding,
+    engine,
     fixed_batch,
     hooked,
     hypertile_to_the_middle,
     ip_adapter,
     nag,
+    reference_only,
     rescale_cfg,
     skimmed_cfg,
     sliding,
@@ -24,7 +27,7 @@ from neighbours import (
 from tiny_unet import SHAPE, Calls, distance, first_guidance, sample
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from sag_delayed_activation.sampling.masks import STORE
+from sag_delayed_activation.sampling.masks import MASK_STORE
 
 pytestmark = pytest.mark.host
 FRAMES = (8, 4, 16, 16)
@@ -37,10 +40,15 @@ ACTING = {
     "Dynamic Thresholding": dynamic_thresholding,
     "RescaleCFG": rescale_cfg,
 }
+# of the 12 x 20 tokens HyperTile makes two tiles; a host that does not say the grid lets it be guessed of one tile
+GRID_OF_TILES = "12x20" if SAYS_TOKEN_GRID else "6x10"
 LEFT_ALONE = {
     "Tiled Diffusion": (tiled_diffusion, "the UNet did not run all of the negative prompt"),
-    "HyperTile to the middle": (hypertile_to_the_middle, "does not fit a"),
-    "ToMe in the middle": (token_merging_in_the_middle, "does not fit a"),
+    "HyperTile to the middle": (hypertile_to_the_middle, f"does not fit a {GRID_OF_TILES} map"),
+    "ToMe in the middle": (token_merging_in_the_middle, "another node changed the keys: 120 do not fit a 12x20 map"),
+    "ReferenceOnly": (reference_only, "another node changed the keys: 480 do not fit a 12x20 map"),
+    "an engine": (engine, "the UNet did not run: a cache skipped it, or an engine ran in its place"),
+    "DeepCache": (deep_cache, "DeepCache would answer with features of another call"),
 }
 MARKS = {"Skimmed CFG": has_pre_cfg}
 orders = pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
@@ -72,11 +80,18 @@ def test_outside_the_window_the_packs_own_result_comes_to_the_bit(sag, model, pl
 
 @pytest.mark.parametrize("pack, why", LEFT_ALONE.values(), ids=LEFT_ALONE)
 @orders
-def test_what_hides_the_tokens_from_it_is_left_alone_and_said(sag, model, caplog, pack, why, first):
+def test_what_hides_the_tokens_from_it_is_left_alone_and_said(sag, model, said, pack, why, first):
     with Calls(model) as calls:
         latent = sample(beside(pack, sag, model, first))
     assert torch.equal(latent, sample(pack(model))) and [1] not in calls
-    assert "passed over 4 in the window: 4 because" in caplog.text and why in caplog.text
+    assert "skipped 4 in the window: 4 because" in said() and why in said()
+
+
+@orders
+def test_an_answer_that_the_unet_did_not_give_is_not_taken_for_guidance(sag, model, said, first):
+    latent = sample(beside(answered_from_memory, sag, model, first))
+    assert torch.equal(latent, sample(answered_from_memory(model)))
+    assert "skipped 4 in the window: 4 because a cache answered in the UNet's place" in said()
 
 
 NOT_OF_THE_NEGATIVE = ["NAG", "Dynamic Thresholding", "RescaleCFG"]
@@ -126,14 +141,14 @@ def test_a_fixed_batch_of_two_changes_nothing_where_the_calls_fit_into_it(sag, m
     assert distance(latent, sample(sag(model))) < 1e-5
 
 
-def test_a_call_that_a_fixed_batch_takes_apart_is_left_alone_and_said(sag, model, caplog):
+def test_a_call_that_a_fixed_batch_takes_apart_is_left_alone_and_said(sag, model, said):
     shape = (2, 4, 24, 40)
     latent = sample(sag(fixed_batch(model)), shape=shape)
     assert torch.equal(latent, sample(fixed_batch(model), shape=shape))
-    assert re.search(r"attention of (\d) rows does not fit \1 x 2 pictures: another node splits the batch", caplog.text)
+    assert re.search(r"attention of (\d) rows does not fit \1 x 2 pictures: another node splits the batch", said())
 
 
-def test_rows_that_do_not_divide_among_the_prompts_are_left_alone_and_said(sag, model, caplog):
+def test_rows_that_do_not_divide_among_the_prompts_are_left_alone_and_said(sag, model, said):
     """An engine built for three rows that fills up with copies: two prompts, three rows."""
 
     def three(apply_model, args):
@@ -146,7 +161,7 @@ def test_rows_that_do_not_divide_among_the_prompts_are_left_alone_and_said(sag, 
     filled = hooked(lambda m: m.set_model_unet_function_wrapper(three))(model)
     with Calls(model) as calls:
         assert torch.equal(sample(sag(filled)), sample(filled))
-    assert [1] not in calls and "attention of 3 rows does not fit 2 x 1 pictures" in caplog.text
+    assert [1] not in calls and "attention of 3 rows does not fit 2 x 1 pictures" in said()
 
 
 def test_sliding_contexts_over_frames_are_left_alone(sag, model, monkeypatch):
@@ -159,14 +174,14 @@ def test_sliding_contexts_over_frames_are_left_alone(sag, model, monkeypatch):
 
 @since_0_3_7
 @orders
-def test_sliding_contexts_in_a_wrapper_are_left_alone_and_said(sag, model, caplog, first):
+def test_sliding_contexts_in_a_wrapper_are_left_alone_and_said(sag, model, said, first):
     """As AnimateDiff-Evolved has them since the host knows wrappers."""
     contexts = hooked(lambda m: m.add_wrapper_with_key("calc_cond_batch", "contexts", lambda executor, *args: sliding(
         executor)(*args)))  # fmt: skip
     with Calls(model) as calls:
         latent = sample(beside(contexts, sag, model, first), shape=FRAMES, steps=2)
     assert [1] not in calls and torch.equal(latent, sample(contexts(model), shape=FRAMES, steps=2))
-    assert "2 because" in caplog.text
+    assert "2 because" in said()
 
 
 @pytest.fixture
@@ -181,11 +196,10 @@ def copied_options(monkeypatch):
     monkeypatch.setattr(comfy.samplers, "sampling_function", evaluate)
 
 
-def test_a_pack_that_copies_the_options_for_every_evaluation_leaves_one_run(model, caplog, copied_options):
-    caplog.set_level(logging.INFO)
+def test_a_pack_that_copies_the_options_for_every_evaluation_leaves_one_run(model, lines, copied_options):
     patched = SelfAttentionGuidanceAdvanced().patch(model, 0.5, 2.0, 15.0, 0.0, every=2)[0]
     with Calls(model) as calls:
         sample(patched)
-    said = [r.getMessage() for r in caplog.records if "SAG delayed activation" in r.getMessage()]
-    assert len(said) == 1 and "acted on 4 of 4" in said[0] and calls.count([1]) == 2
-    assert len(patched.model_options[STORE].runs[SHAPE].steps) == 4
+    [(_, line)] = lines()
+    assert "acted on 4 of 4" in line and calls.count([1]) == 2
+    assert len(patched.model_options[MASK_STORE].runs[SHAPE][-1].steps) == 4

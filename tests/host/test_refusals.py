@@ -1,12 +1,16 @@
 """Bad input is refused early, by name and value."""
 
+import inspect
 import math
+import re
 from types import SimpleNamespace
 
+import comfy.supported_models
 import pytest
 import torch
 from tiny_unet import tiny_model
 
+from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom as Node
 
 pytestmark = pytest.mark.host
@@ -18,12 +22,61 @@ def test_a_unet_without_middle_attention_is_named_with_the_setting_that_helps(sa
         sag(tiny_model(depth))
 
 
-def test_a_model_that_is_no_unet_is_named(sag, model):
-    flux = SimpleNamespace(
-        get_model_object=lambda name: torch.nn.Linear(1, 1), model=SimpleNamespace(model_config=type("Flux", (), {})())
-    )
-    with pytest.raises(ValueError, match="Flux has no self-attention"):
-        sag(flux)
+class TrTUnet:
+    """An engine, as the TensorRT pack puts it in the UNet's place: no module, and no blocks."""
+
+
+class Wrapper(torch.nn.Module):
+    """Another pack's, that holds the UNet and calls it."""
+
+    def __init__(self, unet=None):
+        super().__init__()
+        self.wrapped = unet
+
+
+def loaded(kind, diffusion_model):
+    """A MODEL of one of the host's kinds, as a loader of another pack makes it."""
+    config = object.__new__(kind)
+    return SimpleNamespace(get_model_object=lambda _: diffusion_model, model=SimpleNamespace(model_config=config))
+
+
+def refusal(sag, model):
+    with pytest.raises(ValueError) as refused:
+        sag(model)
+    return str(refused.value)
+
+
+UNETS = {
+    "LotusD", "Stable_Zero123", "SD15_instructpix2pix", "SD15", "SD20", "SD21UnclipL", "SD21UnclipH",
+    "SDXL_instructpix2pix", "SDXLRefiner", "SDXL", "SSD1B", "KOALA_700M", "KOALA_1B", "Segmind_Vega", "SD_X4Upscaler",
+    "SV3D_u", "SV3D_p", "SVD_img2vid",
+}  # fmt: skip
+KINDS = {kind.__name__: kind for kind in comfy.supported_models.models}
+
+
+@pytest.mark.parametrize("hiding", [TrTUnet, Wrapper])
+def test_what_hides_a_unet_is_named_and_the_kind_of_model_not_blamed(sag, hiding):
+    for kind in UNETS & KINDS.keys():
+        said = refusal(sag, loaded(KINDS[kind], hiding()))
+        assert f"the UNet of {kind} is hidden in a {hiding.__name__}, " in said and "without it" in said
+        assert "use SD1.x" not in said
+
+
+def test_a_model_that_is_no_unet_is_told_so_with_the_class_that_it_is(sag):
+    for kind in KINDS.keys() - UNETS:
+        said = refusal(sag, loaded(KINDS[kind], torch.nn.Linear(1, 1)))
+        assert f"{kind} has no UNet but a Linear, " in said and "SkipLayerGuidanceDiT" in said
+
+
+def test_a_unet_of_a_kind_of_a_packs_own_is_found_in_what_hides_it(sag, model):
+    hidden = model.clone()
+    hidden.add_object_patch("diffusion_model", Wrapper(model.model.diffusion_model))
+    assert "the UNet of TinyConfig is hidden in a Wrapper, " in refusal(sag, hidden)
+
+
+def test_a_unet_without_any_self_attention_is_told_so(sag):
+    none = {"transformer_depth": [0, 0], "transformer_depth_output": [0] * 4}
+    assert "TinyConfig has no self-attention in its UNet" in refusal(sag, tiny_model(-1, **none))
 
 
 BAD = [
@@ -42,16 +95,22 @@ def test_values_over_a_link_are_refused_when_the_node_runs(sag, model, values, m
         sag(model, **values)
 
 
-@pytest.mark.parametrize("values, message", BAD, ids=str)
-def test_the_same_values_are_refused_by_the_prompts_validation(values, message):
-    import re
-
+@pytest.mark.parametrize("values, message", [bad for bad in BAD if "sigma_start" in bad[0] or "sigma_end" in bad[0]])
+def test_a_window_that_is_none_is_refused_before_the_prompt_runs(values, message):
     assert re.search(message, Node.VALIDATE_INPUTS(**values))
 
 
-def test_links_and_good_values_pass_the_validation():
+def test_links_and_good_windows_pass_the_validation():
     assert Node.VALIDATE_INPUTS() is True
-    assert Node.VALIDATE_INPUTS(scale=5.0, blur_sigma=0.0, sigma_start=0.28, sigma_end=0.28) is True
+    assert Node.VALIDATE_INPUTS(sigma_start=0.0) is True
+    assert Node.VALIDATE_INPUTS(sigma_start=0.28, sigma_end=0.28) is True
+
+
+@pytest.mark.parametrize("kind, node", NODES.items(), ids=NODES)
+def test_the_prompts_validation_names_no_input_but_the_two_ends_of_the_window(kind, node):
+    """The host repeats the answer for each input that is named, the page marks them all, and its ranges go."""
+    asked = inspect.signature(node.VALIDATE_INPUTS).parameters if hasattr(node, "VALIDATE_INPUTS") else ()
+    assert list(asked) == (["sigma_start", "sigma_end"] if kind.startswith("SAG delayed activation") else [])
 
 
 def test_the_widgets_range_holds_for_typed_values_and_not_for_linked_ones(sag, model):

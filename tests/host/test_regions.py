@@ -1,11 +1,14 @@
 """The map is the whole frame's, however ComfyUI splits the negative prompt."""
 
 import gc
+import uuid
 
 import pytest
 import torch
 from hosts import before_0_3_7, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, SHAPE, Calls, distance, prompt, sample
+
+from sag_delayed_activation.sampling.branch import active_regions
 
 pytestmark = pytest.mark.host
 
@@ -80,6 +83,14 @@ def test_a_default_prompt_takes_the_remainder(sag, model):
     assert distance(with_default, sample(sag(model), negative=left + prompt(6, **mirrored))) < 1e-4
 
 
+@pytest.mark.parametrize("strength, left", [(0.25, 0.75), (1.0, 0.0), (3.0, 0.0)])
+def test_where_the_others_took_all_or_more_a_default_prompt_has_no_weight(strength, left):
+    both = {"model_conds": {}, "uuid": uuid.uuid4()}
+    prompts = [{**both, "default": True}, {**both, "strength": strength}]
+    first, rest = active_regions(prompts, torch.zeros(SHAPE), torch.ones(1))
+    assert first.prompt is prompts[1] and rest.weight.unique().tolist() == [left]
+
+
 def test_batches_are_masked_one_by_one(sag, model):
     shape = (2, *SHAPE[1:])
     both = sample(sag(model), shape=shape)
@@ -89,10 +100,10 @@ def test_batches_are_masked_one_by_one(sag, model):
 
 
 @before_0_3_7
-def test_negatives_that_an_old_host_does_not_tell_apart_are_left_alone_and_said(sag, model, caplog):
+def test_negatives_that_an_old_host_does_not_tell_apart_are_left_alone_and_said(sag, model, said):
     two = NEGATIVE + prompt(5)
     patched = sag(model)
     assert torch.equal(sample(patched, negative=two), sample(model, negative=two))
     del patched
     gc.collect()
-    assert "several negatives of one size" in caplog.text
+    assert "several negatives of one size" in said()

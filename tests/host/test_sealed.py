@@ -3,7 +3,6 @@
 Python reports each such deed to its audit hooks, whoever does it; a hook that raises stops it.
 """
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -13,7 +12,8 @@ from pathlib import Path
 import pytest
 from tiny_unet import sample
 
-ROOT = Path(__file__).parents[2]
+from lab.loading import load_pack
+
 FORBIDDEN = (
     "socket.", "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.", "subprocess.", "os.system", "os.exec",
     "os.fork", "os.posix_spawn", "os.spawn", "os.remove", "os.rmdir", "os.rename", "os.truncate", "os.link",
@@ -61,10 +61,7 @@ def seal(tmp_path_factory):
 
 
 def import_anew(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
-    sys.modules[name] = pack = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(pack)
-    return {node_id: node() for node_id, node in pack.NODE_CLASS_MAPPINGS.items()}
+    return {node_id: node() for node_id, node in load_pack(name).NODE_CLASS_MAPPINGS.items()}
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,19 @@ import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
-from hosts import KNOWS_FLOW, knows_flow
-from tiny_unet import sample, tiny_model
+from hosts import KNOWS_FLOW, knows_flow, only
+from tiny_unet import Calls, sample, tiny_model
 
 from sag_delayed_activation import sigma_window
-from sag_delayed_activation.nodes_window import SAGSigmaWindow
+from sag_delayed_activation.nodes_window import OWN_STEPS, SAGSigmaWindow
 from sag_delayed_activation.pictures.schedule_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
 from sag_delayed_activation.sag_core import SigmaWindow
+from sag_delayed_activation.sampling import schedule
 
 pytestmark = pytest.mark.host
-SCHEDULERS = comfy.samplers.SCHEDULER_NAMES
+SCHEDULERS, SAMPLERS = comfy.samplers.SCHEDULER_NAMES, comfy.samplers.SAMPLER_NAMES
 DROPPING = sorted(comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS)
+SMALL = (1, 4, 8, 8)
 KINDS = ["EPS", pytest.param("FLOW", marks=knows_flow), "ZSNR"]
 
 
@@ -41,6 +43,17 @@ def find(model):
         )["result"]
 
     return run
+
+
+@pytest.fixture
+def titles(monkeypatch):
+    """Every text that is drawn."""
+    from sag_delayed_activation.pictures.schedule_plot import Canvas
+
+    drawn, text = [], Canvas.text
+    monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (
+        drawn.append(what), text(self, x, y, what, *more, **options)))  # fmt: skip
+    return drawn
 
 
 def held(found):
@@ -104,11 +117,11 @@ def test_denoise_takes_the_end_of_a_longer_schedule(find, model):
     assert held(find(2, 4, steps=6, denoise=0.3)) == [2, 3]
 
 
-def test_each_bound_lies_a_quarter_of_the_log_gap_outside(find):
+def test_each_bound_lies_a_quarter_of_the_log_gap_above_the_first_step_of_its_side(find):
     start, end, sigmas, _ = find(5, 12)
     above, first, last, below = (math.log(sigmas[i]) for i in (4, 5, 11, 12))
     assert math.log(start) == pytest.approx(first + 0.25 * (above - first))
-    assert math.log(end) == pytest.approx(last - 0.25 * (last - below))
+    assert math.log(end) == pytest.approx(below + 0.25 * (last - below))
 
 
 def test_above_the_first_step_the_gap_below_it_counts_and_below_the_last_nothing_does(find):
@@ -122,17 +135,42 @@ def test_a_schedule_of_one_step_is_held_with_room_above(find):
     assert start > 1.1 * sigmas[0] and end == 0
 
 
-@pytest.mark.parametrize("sampler, inner", [("dpm_2", 0.5), ("heun", 1.0)])
-def test_inner_evaluations_of_second_order_samplers_stay_clear_of_both_bounds(find, model, sampler, inner):
-    start, end, sigmas, _ = find(2, 4, steps=6, sampler_name=sampler)
-    seen = evaluated_sigmas(model, steps=6, sampler=sampler)
-    gaps = [math.log(sigmas[i] / sigmas[i + 1]) for i in range(5)]
-    assert len(seen) > 6, "the sampler made no inner evaluation"
-    for bound in (start, end):
-        assert min(abs(math.log(sigma / bound)) for sigma in seen) > 0.2 * min(gaps)
-    assert any(
-        math.log(sigmas[1] / sigma) == pytest.approx(inner * gaps[1], abs=0.05) for sigma in seen
-    ), "no inner evaluation where this test expects one"
+def inside_steps(model, schedule, **settings):
+    """The sigmas that a sampler evaluates on its way from one step to the next, each with the number of that step."""
+    steps = schedule.tolist()[:-1]
+    seen = [s for s in evaluated_sigmas(model, **settings) if not any(math.isclose(s, t, rel_tol=1e-3) for t in steps)]
+    return [(sum(step > sigma for step in steps) - 1, sigma) for sigma in seen]
+
+
+@pytest.mark.parametrize("kind", KINDS[:2])
+@pytest.mark.parametrize("sampler", [s for s in ("dpm_2", "dpmpp_sde", "seeds_2", "seeds_3") if s in SAMPLERS])
+def test_what_a_sampler_evaluates_inside_a_step_is_guided_just_where_the_step_is(find, models, sampler, kind):
+    settings = {"steps": 6, "scheduler": "simple"}
+    start, end, sigmas, _ = find(2, 4, sampler_name=sampler, model=models[kind], **settings)
+    inner = inside_steps(models[kind], sigmas, sampler=sampler, shape=SMALL, **settings)
+    assert {step for step, _ in inner} >= {1, 2, 3, 4}, "the sampler evaluates nothing there"
+    assert {step for step, sigma in inner if end <= sigma <= start} == {2, 3}
+    assert {step for step, sigma in inner if not end <= sigma <= start}.isdisjoint({2, 3})
+
+
+@pytest.mark.parametrize("sampler", [s for s in SAMPLERS if s not in OWN_STEPS])
+def test_the_title_counts_the_extra_calls_of_every_sampler_or_says_at_least(find, sag, model, titles, sampler):
+    start, end, *_ = find(1, 3, steps=4, sampler_name=sampler)
+    with Calls(model) as calls:
+        sample(sag(model, sigma_start=start, sigma_end=end), steps=4, sampler=sampler, shape=SMALL)
+    few = "" if calls.count([1]) == 2 else "at least "
+    assert calls.count([1]) >= 2 and f"2 of 4 steps active, {few}2 extra UNet calls" in titles
+
+
+def test_of_a_sampler_that_it_does_not_know_the_title_says_at_least(find, titles):
+    find(1, 3, steps=4, sampler_name="of another pack")
+    assert "2 of 4 steps active, at least 2 extra UNet calls" in titles
+
+
+@pytest.mark.parametrize("sampler", OWN_STEPS)
+def test_of_a_sampler_with_steps_of_its_own_the_title_promises_no_number_of_calls(find, titles, sampler):
+    find(1, 3, steps=4, sampler_name=sampler)
+    assert "2 of 4 steps active, extra UNet calls unknown" in titles
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -169,7 +207,7 @@ def test_a_window_below_the_first_of_two_sigmas_above_1000_is_refused_and_not_un
     with pytest.raises(ValueError, match="1000 or more means no upper bound"):
         sigma_window.window_around([4518.0, 2000.0, 10.0, 0.0], range(1, 3))
     window = sigma_window.window_around([45180.0, 900.0, 10.0, 0.0], range(1, 3))
-    assert sigma_window.held_by([45180.0, 900.0, 10.0, 0.0], window) == [1, 2]
+    assert sigma_window.steps_inside([45180.0, 900.0, 10.0, 0.0], window) == [1, 2]
 
 
 def test_two_steps_at_one_sigma_cannot_be_parted_and_are_refused():
@@ -184,33 +222,41 @@ def test_two_steps_at_one_sigma_above_1000_are_refused_for_that_and_not_for_the_
 
 def test_a_step_at_a_bound_counts_though_float32_rounds_it_to_the_other_side():
     sigmas = [4.0, 2.0 * (1 + 3e-7), 1.0 * (1 - 3e-7), 0.5, 0.0]
-    assert sigma_window.asked_by_sigma(sigmas, 2.0, 1.0) == range(1, 3)
+    assert sigma_window.steps_by_sigma(sigmas, 2.0, 1.0) == range(1, 3)
 
 
 def test_percent_0_is_the_start_whatever_sigma_the_host_gives_for_it():
     flow = SimpleNamespace(percent_to_sigma=lambda percent: 1.0 - percent)
-    assert sigma_window.percent_to_sigma(flow, 0.0) == math.inf
-    assert sigma_window.percent_to_sigma(flow, 0.25) == 0.75
+    assert schedule.percent_to_sigma(flow, 0.0) == math.inf
+    assert schedule.percent_to_sigma(flow, 0.25) == 0.75
 
 
 def test_bounds_are_shown_with_two_decimals_where_these_hold_the_same_steps():
     sigmas = [14.6146, 5.1, 1.7, 0.3, 0.0]
-    assert sigma_window.typed(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "1.1")
-    assert sigma_window.typed(sigmas, SigmaWindow(20.0, 0.0)) == ("20", "0")
-    assert sigma_window.typed([4518.0, 3.0, 0.0], SigmaWindow(18535.9, 0.0)) == ("1000", "0")
+    assert sigma_window.bounds_to_type(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "0.46")
+    assert sigma_window.bounds_to_type(sigmas, SigmaWindow(20.0, 0.0)) == ("20", "0")
+    assert sigma_window.bounds_to_type([4518.0, 3.0, 0.0], SigmaWindow(18535.9, 0.0)) == ("1000", "0")
 
 
 def test_bounds_that_need_more_digits_get_them_and_the_word_link():
     sigmas = [0.0334, 0.0324, 0.0314, 0.0304, 0.0]
-    assert sigma_window.typed(sigmas, SigmaWindow(0.03264, 0.03114)) == ("0.033 (link)", "0.031 (link)")
+    assert sigma_window.bounds_to_type(sigmas, SigmaWindow(0.03264, 0.03114)) == ("0.033 (link)", "0.031 (link)")
+
+
+def test_bounds_to_type_leave_what_lies_inside_a_step_on_its_side():
+    """Of 0.117, rounded to 0.12, seeds_3 would evaluate the last of the step from 0.14 to 0.11 below the window."""
+    sigmas = [0.2, 0.14, 0.11, 0.0]
+    window = sigma_window.window_around(sigmas, range(2))
+    assert sigma_window.bounds_to_type(sigmas, window)[1] == "0.12"
+    assert sigma_window.bounds_to_type(sigma_window.with_inner_evaluations(sigmas), window)[1] == "0.117 (link)"
 
 
 @pytest.mark.parametrize("kind", KINDS[:2])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_what_the_plot_says_to_type_holds_the_same_steps(find, models, scheduler, kind):
     start, end, sigmas, _ = find(7, 13, scheduler=scheduler, model=models[kind])
-    typed = [float(text.split()[0]) for text in sigma_window.typed(sigmas.tolist(), SigmaWindow(start, end))]
-    assert sigma_window.held_by(sigmas.tolist(), SigmaWindow(*typed)) == list(range(7, 13))
+    typed = [float(text.split()[0]) for text in sigma_window.bounds_to_type(sigmas.tolist(), SigmaWindow(start, end))]
+    assert sigma_window.steps_inside(sigmas.tolist(), SigmaWindow(*typed)) == list(range(7, 13))
 
 
 @pytest.mark.parametrize(
@@ -226,22 +272,9 @@ def test_what_the_plot_says_to_type_holds_the_same_steps(find, models, scheduler
     ],
     ids=str,
 )
-def test_what_is_refused_is_named_with_its_value_before_and_while_running(find, inputs, message):
-    values = {"preset": "custom", "unit": "step", "start": 0.0, "end": 10000.0, **inputs}
-    refusal = SAGSigmaWindow.VALIDATE_INPUTS(**values)
-    assert isinstance(refusal, str) and refusal.startswith("SAG sigma window: ")
-    with pytest.raises(ValueError, match=message) as refused:
-        find(**values)
-    assert str(refused.value) == refusal
-
-
-def test_linked_inputs_and_overridden_ones_are_not_refused_before_running():
-    check = SAGSigmaWindow.VALIDATE_INPUTS
-    assert check() is True
-    assert check(preset=None, unit="step", start=7.5, end=1.0) is True
-    assert check(preset="custom", unit="step", start=5.0, end=None) is True
-    assert check(preset="custom", unit=None, start=0.5, end=0.75) is True
-    assert check(preset="late", unit="step", start=5.0, end=1.0) is True
+def test_what_is_refused_is_named_with_its_value(find, inputs, message):
+    with pytest.raises(ValueError, match=f"^SAG sigma window: {message}$"):
+        find(**{"preset": "custom", "unit": "step", "start": 0.0, "end": 10000.0, **inputs})
 
 
 @pytest.mark.parametrize(
@@ -252,7 +285,7 @@ def test_linked_inputs_and_overridden_ones_are_not_refused_before_running():
         pytest.param(
             {"scheduler": "kl_optimal", "steps": 1},
             "no schedule for scheduler=kl_optimal, steps=1, denoise=1.0",
-            marks=pytest.mark.skipif("kl_optimal" not in SCHEDULERS, reason="needs a ComfyUI of 2025: kl_optimal"),
+            marks=only("kl_optimal" in SCHEDULERS, "needs a ComfyUI of 2025: the scheduler kl_optimal"),
         ),
         ({"denoise": 0.0}, "no schedule for .* denoise=0.0"),
     ],
@@ -289,17 +322,6 @@ def test_the_sigmas_of_a_patched_model_count(find, models):
 # The picture
 
 
-@pytest.fixture
-def titles(monkeypatch):
-    """Every text that is drawn."""
-    from sag_delayed_activation.pictures.schedule_plot import Canvas
-
-    drawn, text = [], Canvas.text
-    monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (
-        drawn.append(what), text(self, x, y, what, *more, **options)))  # fmt: skip
-    return drawn
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_plot_is_an_image_of_the_host(find, models, kind):
     image = find(5, 12, model=models[kind])[3]
@@ -321,15 +343,6 @@ def test_the_plot_is_an_image_of_the_host(find, models, kind):
 def test_the_plot_says_bounds_active_steps_and_extra_calls(find, titles, inputs, texts):
     find(**inputs)
     assert set(texts) <= set(titles)
-
-
-def test_the_extra_calls_in_the_title_are_those_that_are_made(find, sag, model, titles):
-    from tiny_unet import Calls
-
-    start, end, *_ = find(1, 4, steps=6)
-    with Calls(model) as calls:
-        sample(sag(model, sigma_start=start, sigma_end=end), steps=6)
-    assert len(calls) - 6 == 3 and "3 of 6 steps active, 3 extra UNet calls" in titles
 
 
 def test_only_the_window_is_shaded_and_only_active_steps_are_marked():
@@ -366,7 +379,7 @@ def test_the_step_axis_has_at_most_eleven_labels():
 
 def test_a_percent_that_the_host_gives_as_a_tensor_is_a_float_here():
     cascade = SimpleNamespace(percent_to_sigma=lambda percent: torch.tensor(1.5))
-    assert isinstance(sigma_window.percent_to_sigma(cascade, 0.5), float)
+    assert isinstance(schedule.percent_to_sigma(cascade, 0.5), float)
 
 
 @pytest.mark.parametrize("kind", KINDS)

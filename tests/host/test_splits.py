@@ -37,7 +37,7 @@ def test_it_acts_on_a_negative_with_weight_hooks(sag, model):
 
 
 @has_context_windows
-def test_context_windows_over_space_are_left_alone_and_said(sag, model, caplog):
+def test_context_windows_over_space_are_left_alone_and_said(sag, model, said):
     import comfy.context_windows as windows
 
     windowed = model.clone()
@@ -45,4 +45,4 @@ def test_context_windows_over_space_are_left_alone_and_said(sag, model, caplog):
     fuse = windows.get_matching_fuse_method("pyramid")
     windowed.model_options["context_handler"] = windows.IndexListContextHandler(schedule, fuse, 24, 8, dim=3)
     assert torch.equal(sample(sag(windowed)), sample(windowed))
-    assert "in parts (context windows)" in caplog.text
+    assert "in parts (context windows)" in said()

@@ -95,11 +95,11 @@ def test_after_a_run_no_tensor_is_alive(sag, model):
 
 @since_0_3_7
 def test_a_run_frees_its_maps_without_the_garbage_collector(sag, model):
-    from sag_delayed_activation.sampling import recorder as sag_recorder
-    from sag_delayed_activation.sampling import run as sag_run
+    from sag_delayed_activation.sampling import recorder
+    from sag_delayed_activation.sampling.run import Run
 
     def alive():
-        return [o for o in gc.get_objects() if type(o) in (sag_recorder.Evaluation, sag_recorder.Chunk, sag_run.Run)]
+        return [o for o in gc.get_objects() if type(o) in (recorder.Evaluation, recorder.PromptAttention, Run)]
 
     gc.collect()
     before = alive()  # earlier tests' tracebacks may hold some

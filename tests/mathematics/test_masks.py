@@ -10,17 +10,27 @@ from sag_delayed_activation.pictures.mask_tiles import (
     LABEL_HEIGHT,
     LONGEST,
     NARROWEST,
+    draw_mask,
     latent_picture,
-    lit,
     notice,
     outline,
-    resized,
+    resize_masks,
     tile,
     tile_grid,
 )
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling.masks import SHAPES_KEPT, MaskStore, PackedMask, RunMasks, StepMask
-from sag_delayed_activation.sampling.run import RunCounts
+from sag_delayed_activation.sampling.masks import (
+    SAMPLINGS_KEPT,
+    SHAPES_KEPT,
+    MaskStore,
+    PackedMask,
+    RunEnds,
+    RunMasks,
+    Sampling,
+    StepMask,
+    fingerprint,
+)
+from sag_delayed_activation.sampling.run_log import RunLog
 
 SHAPE = (1, 4, 8, 8)
 
@@ -31,8 +41,8 @@ def mask_of(*rows):
 
 def run_of(sigmas, schedule, *masks):
     """A run that evaluated `sigmas`, guided by `masks`, of one SAG node each evaluation from the first."""
-    run = RunMasks(None if schedule is None else torch.tensor(schedule))
-    run.counts.append(RunCounts(SigmaWindow(15, 0), list(sigmas)))
+    run = RunMasks(None if schedule is None else RunEnds(schedule, given=0))
+    run.logs.append(RunLog(SigmaWindow(15, 0), list(sigmas)))
     for number, mask in enumerate(masks):
         run.add(StepMask(number, sigmas[number], PackedMask(mask)))
     return run
@@ -48,65 +58,143 @@ def test_a_packed_mask_unpacks_to_what_it_was(shape):
 
 
 def test_thirty_steps_of_sdxl_at_1024_take_60_kib_in_numpy():
-    masks = [PackedMask(torch.ones(1, 1, 128, 128, dtype=torch.bool)) for _ in range(30)]
+    run = run_of([1.0] * 30, None, *[torch.ones(1, 1, 128, 128, dtype=torch.bool)] * 30)
+    run.settle()
+    masks = [step.mask for step in run.steps]
     assert sum(mask.packed.nbytes for mask in masks) == 30 * 2048  # a sixteenth of 1 MiB
-    assert all(type(mask.packed) is np.ndarray and mask.on_its_way is None for mask in masks)
+    assert all(type(mask.packed) is np.ndarray and mask.mask is None for mask in masks)
 
 
-class Slow:
-    """A copy from a device that is still under way; `tensor()` would wait for it."""
-
-    def __init__(self, tensor):
-        self.value, self.here, self.waited = tensor, False, 0
-
-    def arrived(self):
-        return self.here
-
-    def tensor(self):
-        self.waited += not self.here
-        return self.value
+def test_during_a_run_nothing_is_read_off_the_device():
+    run = run_of([4.0, 2.0], [4.0, 2.0, 0.0], mask_of([1, 0]), mask_of([0, 1]))
+    assert [step.mask.packed.size for step in run.steps] == [0, 0]
 
 
-@pytest.fixture
-def copies(monkeypatch):
-    """Every copy that is on its way from here on."""
-    made = []
-    monkeypatch.setattr(
-        "sag_delayed_activation.sampling.masks.HostCopy", lambda tensor: made.append(Slow(tensor)) or made[-1]
-    )
-    return made
-
-
-def test_during_a_run_nothing_is_waited_for_and_what_arrived_is_packed(copies):
-    run = run_of([4.0, 2.0, 1.0], [4.0, 2.0, 1.0, 0.0], mask_of([1, 0]), mask_of([0, 1]))
-    copies[0].here = copies[1].here = True  # the schedule and the first mask
-    run.add(StepMask(2, 1.0, PackedMask(mask_of([1, 1]))))
-    assert [step.mask.packed.tolist() for step in run.steps] == [[0b10000000], [], []]
-    assert run._schedule == [4.0, 2.0, 1.0, 0.0] and sum(copy.waited for copy in copies) == 0
-
-
-def test_at_the_end_what_is_still_on_its_way_is_waited_for_and_let_go(copies):
+def test_at_its_end_all_is_read_and_no_tensor_is_kept():
     run = run_of([4.0], [4.0, 0.0], mask_of([1, 0]))
-    run.settle(wait=True)
-    assert run.steps[0].mask.packed.tolist() == [0b10000000] and run.schedule() == [4.0, 0.0]
-    assert run._on_its_way is None and run.steps[0].mask.on_its_way is None and copies[1].waited == 1
+    run.settle()
+    assert run.steps[0].mask.packed.tolist() == [0b10000000] and run.steps[0].mask.mask is None
+
+
+def test_a_long_run_packs_its_masks_before_they_fill_the_device(monkeypatch):
+    monkeypatch.setattr("sag_delayed_activation.sampling.masks.MOST_UNPACKED", 5)
+    run = run_of([4.0, 2.0, 1.0, 0.5], None, *[mask_of([1, 0])] * 4)  # two pixels each
+    assert [step.mask.mask is None for step in run.steps] == [True, True, True, False]
 
 
 # runs
 
 
-def test_the_next_run_of_a_shape_takes_the_place_of_the_last_and_leaves_other_shapes():
+def sampled(store, schedule, given=0, result=None, shape=SHAPE):
+    """A run of `store` that was given and gave latents with these fingerprints."""
+    run = store.begin(shape, RunEnds(list(schedule), given))
+    run.logs.append(RunLog(SigmaWindow(15, 0), list(schedule[:-1])))
+    run.ends.result = result
+    return run
+
+
+WHOLE, FIRST, SECOND = (4.0, 2.0, 1.0, 0.0), (4.0, 2.0), (2.0, 1.0, 0.0)
+
+
+def test_the_next_run_of_a_shape_takes_the_place_of_one_that_gave_no_latent_and_leaves_other_shapes():
     store, other = MaskStore(), (1, 4, 16, 16)
-    first, kept = store.begin(SHAPE, None), store.begin(other, None)
-    second = store.begin(SHAPE, None)
-    assert list(store.runs.items()) == [(other, kept), (SHAPE, second)] and second is not first  # the newest last
+    first, kept = store.begin(SHAPE), store.begin(other)
+    second = store.begin(SHAPE)
+    assert list(store.runs.items()) == [(other, [kept]), (SHAPE, [second])] and second is not first  # the newest last
 
 
 def test_only_the_newest_few_shapes_are_kept():
     store = MaskStore()
     for side in range(1, SHAPES_KEPT + 3):
-        store.begin((1, 4, side, side), None)
+        store.begin((1, 4, side, side))
     assert [shape[-1] for shape in store.runs] == list(range(3, SHAPES_KEPT + 3))
+
+
+def test_only_the_newest_few_samplings_of_a_shape_are_kept():
+    store = MaskStore()
+    runs = [sampled(store, WHOLE, result=seed) for seed in range(1, SAMPLINGS_KEPT + 3)]
+    assert store.runs[SHAPE] == runs[2:]
+
+
+def test_the_runs_of_a_sampling_count_as_one():
+    store = MaskStore()
+    whole = sampled(store, WHOLE, result=1)
+    latents = range(2, 102)
+    for latent in latents:
+        run = sampled(store, (200.0 - latent, 199.0 - latent), latent, latent + 1)
+    assert store.runs[SHAPE] == [whole, run] and len(list(run.backwards())) == len(latents)
+
+
+def test_a_run_goes_on_from_the_one_that_gave_its_latent():
+    store = MaskStore()
+    firsts = [sampled(store, FIRST, 0, latent) for latent in (1, 2, 3)]
+    assert [sampled(store, SECOND, latent, latent + 10).before for latent in (1, 2, 3)] == firsts
+    assert sampled(store, SECOND, 2, 20).before is firsts[1]  # once more, with another cfg
+
+
+def test_a_run_whose_latent_was_changed_goes_on_from_the_newest_and_from_no_older_one():
+    store = MaskStore()
+    first = sampled(store, FIRST, 0, 1)
+    assert sampled(store, SECOND, 77, 2).before is first
+    assert sampled(store, SECOND, 78, 3).before is None
+
+
+@pytest.mark.parametrize(
+    "earlier, result",
+    [((4.0, 3.0), 1), ((4.0, 0.0), 1), ((0.5, 2.0), 1), (FIRST, None)],
+    ids=["at another sigma", "from 0", "from one that rose", "from one that failed"],
+)
+def test_a_run_does_not_go_on(earlier, result):
+    store = MaskStore()
+    sampled(store, earlier, 0, result)
+    begin = 0.0 if earlier[-1] == 0 else 2.0
+    assert sampled(store, (begin, 1.0, 0.0), 1, 2).before is None
+
+
+def test_a_run_that_failed_gives_back_the_one_it_went_on_from():
+    store = MaskStore()
+    first = sampled(store, FIRST, 0, 1)
+    sampled(store, SECOND, 1)
+    assert sampled(store, SECOND, 1, 2).before is first
+
+
+def test_a_sampling_is_what_its_runs_would_have_been_as_one():
+    store = MaskStore()
+    for schedule, given, row in ((FIRST, 0, [1, 0]), (SECOND, 1, [0, 1])):
+        run = sampled(store, schedule, given, given + 1)
+        run.add(StepMask(0, schedule[0], PackedMask(mask_of(row))))
+        run.logs[0].acted.append(schedule[0])
+        run.logs[0].skipped["a reason"] += 1
+        run.logs[0].extra_calls = run.logs[0].not_finite = 1
+    whole = Sampling(run)
+    assert (whole.runs, whole.sigmas, whole.schedule) == (2, [4.0, 2.0, 1.0], [4.0, 2.0, 1.0, 0.0])
+    assert [(step.evaluation, step.sigma, whole.step_of(step.evaluation)) for step in whole.steps] == [
+        (0, 4.0, 0), (1, 2.0, 1),
+    ]  # fmt: skip
+    [log] = whole.logs
+    assert (log.acted, log.skipped, log.extra_calls, log.not_finite) == ([4.0, 2.0], {"a reason": 2}, 2, 2)
+    assert run.logs[0].acted == [2.0] and run.steps[0].evaluation == 0  # the run's own stays
+
+
+def test_the_sampling_of_a_latent_is_the_one_that_gave_it_or_else_the_newest_and_uncertain():
+    store, latents = MaskStore(), [torch.full(SHAPE, value) for value in (1.0, 2.0, 3.0, 4.0)]
+    first, second = [fingerprint(latent) for latent in latents[:2]]
+    sampled(store, FIRST, 0, first)
+    sampled(store, SECOND, first, second)
+    sampled(store, (9.0, 0.0), 0, fingerprint(latents[2]))
+    found = [store.sampling_of(latent) for latent in latents]
+    assert [s.sigmas for s in found] == [[4.0], [4.0, 2.0, 1.0], [9.0], [9.0]]
+    assert [s.certain for s in found] == [True, True, True, False]
+    assert store.sampling_of(torch.zeros(1, 4, 9, 9)) is None
+
+
+def test_a_fingerprint_goes_by_values_alone_and_by_every_one_of_them():
+    latent = torch.randn(2, 4, 5, 7, generator=torch.Generator().manual_seed(0))
+    own, other = fingerprint(latent), latent.clone()
+    other[1, 2, 3, 4] += 0.01
+    turned = latent.permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2)
+    assert own == fingerprint(latent.half()) == fingerprint(latent.double()) == fingerprint(turned)
+    assert fingerprint(other) != own
 
 
 def test_a_deep_copy_of_a_models_options_reaches_the_same_masks():
@@ -116,17 +204,17 @@ def test_a_deep_copy_of_a_models_options_reaches_the_same_masks():
 
 def test_an_evaluation_is_the_step_that_begins_at_its_sigma():
     run = run_of([4.0, 2.0001, 1.0], [4.0, 2.0, 1.0, 0.0])
-    assert [run.step_of(n) for n in range(3)] == [0, 1, 2]
+    assert [Sampling(run).step_of(n) for n in range(3)] == [0, 1, 2]
 
 
 def test_heuns_look_ahead_is_no_step_but_the_next_evaluation_at_that_sigma_is():
     run = run_of([4.0, 2.0, 2.0, 1.0, 1.0], [4.0, 2.0, 1.0, 0.0])
-    assert [run.step_of(n) for n in range(5)] == [0, None, 1, None, 2]
+    assert [Sampling(run).step_of(n) for n in range(5)] == [0, None, 1, None, 2]
 
 
 def test_a_sigma_between_two_steps_and_an_unknown_schedule_name_no_step():
-    assert run_of([4.0, 3.0], [4.0, 2.0, 0.0]).step_of(1) is None
-    assert run_of([4.0], None).step_of(0) is None
+    assert Sampling(run_of([4.0, 3.0], [4.0, 2.0, 0.0])).step_of(1) is None
+    assert Sampling(run_of([4.0], None)).step_of(0) is None
 
 
 def test_nodes_that_guided_an_evaluation_by_one_mask_share_it_and_others_do_not():
@@ -134,13 +222,16 @@ def test_nodes_that_guided_an_evaluation_by_one_mask_share_it_and_others_do_not(
     run = run_of([4.0, 2.0], None)
     for step in [StepMask(0, 4.0, left), StepMask(0, 4.0, left, 1), StepMask(0, 4.0, right, 2), StepMask(1, 2.0, left)]:
         run.add(step)
-    assert [(step.evaluation, step.node) for step in run.distinct()] == [(0, 0), (0, 2), (1, 0)]
+    assert [(step.evaluation, step.node) for step in Sampling(run).distinct()] == [(0, 0), (0, 2), (1, 0)]
 
 
-def test_masks_that_are_still_on_their_way_are_waited_for_before_they_are_compared(copies):
+def test_masks_that_are_still_on_their_way_are_waited_for_before_they_are_compared():
     run = run_of([4.0], None, mask_of([1, 0]))
     run.add(StepMask(0, 4.0, PackedMask(mask_of([0, 1])), 1))
-    assert [step.mask.unpacked().tolist() for step in run.distinct()] == [[[[True, False]]], [[[False, True]]]]
+    assert [step.mask.unpacked().tolist() for step in Sampling(run).distinct()] == [
+        [[[True, False]]],
+        [[[False, True]]],
+    ]
 
 
 # pictures
@@ -149,20 +240,20 @@ def test_masks_that_are_still_on_their_way_are_waited_for_before_they_are_compar
 def test_inside_the_mask_the_picture_is_tinted_and_outside_grey_and_dark():
     picture = np.zeros((1, 2, 3), dtype=np.float32)
     picture[0, :, 0] = 1.0  # red
-    shown = np.asarray(lit(picture, np.array([[True, False]]), 80, 40)).astype(int)
+    shown = np.asarray(draw_mask(picture, np.array([[True, False]]), 80, 40)).astype(int)
     assert shown[20, 20].tolist() == [255, 48, 19]  # three quarters red, one quarter of the mask's colour
     assert shown[20, 60].max() - shown[20, 60].min() == 0 and shown[20, 60].max() < 40
 
 
 def test_the_mask_lies_on_the_picture_as_it_lies_in_the_latent():
     mask = np.array([[False, False, True], [False, False, False]])
-    shown = np.asarray(lit(np.ones((2, 3, 3)), mask, 90, 60)).astype(int).mean(axis=-1)
+    shown = np.asarray(draw_mask(np.ones((2, 3, 3)), mask, 90, 60)).astype(int).mean(axis=-1)
     assert [[shown[y, x] > 200 for x in (15, 45, 75)] for y in (15, 45)] == mask.tolist()
 
 
 def test_the_mask_shows_on_black_and_on_white():
     for grey in (0.0, 1.0):
-        shown = np.asarray(lit(np.full((1, 2, 3), grey), np.array([[True, False]]), 80, 40)).astype(int)
+        shown = np.asarray(draw_mask(np.full((1, 2, 3), grey), np.array([[True, False]]), 80, 40)).astype(int)
         assert shown[20, 20].mean() - shown[20, 60].mean() > 40
 
 
@@ -176,8 +267,8 @@ def test_the_outline_runs_inside_the_mask_and_not_along_the_frame():
 
 def test_a_mask_of_a_smaller_latent_is_enlarged_to_its_place():
     small = np.array([[[True, False], [False, True]]])
-    assert np.array_equal(resized(small, 4, 6), small.repeat(2, axis=1).repeat(3, axis=2))
-    assert np.array_equal(resized(small, 2, 2), small)
+    assert np.array_equal(resize_masks(small, 4, 6), small.repeat(2, axis=1).repeat(3, axis=2))
+    assert np.array_equal(resize_masks(small, 2, 2), small)
 
 
 @pytest.mark.parametrize("count, grid", [(1, (1, 1)), (2, (1, 2)), (3, (2, 2)), (10, (3, 4)), (25, (5, 5))])

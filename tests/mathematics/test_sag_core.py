@@ -54,22 +54,46 @@ def test_half_precision_scores_do_not_overflow(kind, any_way):
     torch.testing.assert_close(sag_core.attention_received(q, q, 1), torch.ones(1, 6), rtol=0, atol=rounding)
 
 
+def exact_log_row_sums(queries, keys, dim):
+    return (queries.double() @ keys.double().transpose(-1, -2) * dim**-0.5).logsumexp(-1).float()
+
+
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 def test_an_offset_given_in_three_halves_is_as_fine_as_a_float32(kind):
     """What the flash kernel is given, multiplied out in float64 by this test instead of by a kernel."""
     q, k = (8 * torch.randn(2, 1, 2, 40, 16, generator=torch.Generator().manual_seed(4))).to(kind).unbind(0)
 
-    def exact(queries, keys, dim):
-        return (queries.double() @ keys.double().transpose(-1, -2) * dim**-0.5).logsumexp(-1).float()
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sag_core, "log_row_sums", exact)
+        patch.setattr(sag_core, "log_row_sums", exact_log_row_sums)
         torch.testing.assert_close(sag_core.flash_column_sums(q, k), sag_core.column_sums(q, k), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "kernel", [lambda *_: torch.ops.aten.no_such_kernel, lambda q, k, dim: q[..., 0] * 0], ids=["gone", "other meaning"]
-)
+def gone(queries, keys, dim):
+    return torch.ops.aten.no_such_kernel
+
+
+def other_meaning(queries, keys, dim):
+    return queries[..., 0] * 0
+
+
+def padded_to_16(queries, keys, dim):
+    """Early flash kernels round the number of tokens up."""
+    sums = exact_log_row_sums(queries, keys, dim)
+    return F.pad(sums, (0, -sums.shape[-1] % 16))
+
+
+def tokens_before_heads(queries, keys, dim):
+    """Of the right shape, but laid out as [B, tokens, heads]."""
+    sums = exact_log_row_sums(queries, keys, dim)
+    return sums.transpose(1, 2).reshape(sums.shape)
+
+
+def batch_after_heads(queries, keys, dim):
+    sums = exact_log_row_sums(queries, keys, dim)
+    return sums.transpose(0, 1).reshape(sums.shape)
+
+
+@pytest.mark.parametrize("kernel", [gone, other_meaning, padded_to_16, tokens_before_heads, batch_after_heads])
 def test_a_flash_kernel_that_is_gone_or_means_something_else_is_not_used(kernel, monkeypatch):
     question = (torch.device("cpu"), torch.float32, 24)
     assert sag_core.flash_attention_serves.__wrapped__(*question)
@@ -146,14 +170,14 @@ def test_guidance_that_is_not_finite_is_left_out_for_its_own_picture_alone(bad, 
     guidance = torch.randn(3, 4, 6, 5).to(kind)
     spoilt = guidance.clone()
     spoilt[1, 2, 3, 4] = bad
-    kept, finite = sag_core.only_finite(spoilt)
+    kept, finite = sag_core.zero_nonfinite(spoilt)
     assert finite.tolist() == [True, False, True]
     assert torch.equal(kept[::2], guidance[::2]) and not kept[1].any() and kept.dtype == kind
 
 
 def test_large_finite_guidance_is_kept_in_half_precision():
     guidance = torch.full((1, 4, 64, 64), 60_000.0, dtype=torch.float16)  # their sum is beyond the largest half
-    assert torch.equal(sag_core.only_finite(guidance)[0], guidance)
+    assert torch.equal(sag_core.zero_nonfinite(guidance)[0], guidance)
 
 
 def whole(value, height=6, width=10):

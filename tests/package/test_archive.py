@@ -3,38 +3,37 @@
 import ast
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-from comfy_cli.registry.config_parser import extract_node_configuration
+from comfy_server import ComfyServer
 from PIL import Image
+from published import PROJECT, RAW, ROOT, tracked
 
-from lab.demo.comfy_server import ComfyServer
-
-ROOT = Path(__file__).parents[2]
-PROJECT = extract_node_configuration(str(ROOT / "pyproject.toml"))
-RAW = PROJECT.project.urls.repository.replace("//github.com/", "//raw.githubusercontent.com/") + "/main/"
 TO_READ = {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"}
 TO_SERVE = ["web", "locales", "example_workflows"]
 IDS = ["SAG delayed activation", "SAG delayed activation (advanced)", "SAG sigma window", "SAG mask preview"]
 
 
-def tracked(*folders):
-    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True)  # noqa: S607
-    return {name for name in listed.stdout.split("\0") if name and not name.endswith(".gitkeep")}
-
-
-def loaded_from(sources, file="__init__.py"):
-    """The files that importing `file` may import, itself and the packages on the way included."""
-    found = {file}
+def imported(sources, file):
+    """The files of the pack that one of them imports by name."""
     for node in ast.walk(ast.parse(sources[file])):
         if isinstance(node, ast.ImportFrom) and node.level:
-            folder = Path(file).parents[node.level - 1] / (node.module or "").replace(".", "/")
-            names = [folder / f"{alias.name}.py" for alias in node.names] + [folder.with_suffix(".py")]
-            imported = [path.as_posix() for path in [folder / "__init__.py", *names] if path.as_posix() in sources]
-            assert imported, f"{file} imports {ast.unparse(node)}, which the archive lacks"
-            found |= {file for path in set(imported) - {"__init__.py"} for file in loaded_from(sources, path)}
+            room = Path(file).parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            inside = [room / "__init__.py", *(room / f"{alias.name}.py" for alias in node.names)]
+            found = {path.as_posix() for path in [*inside, room.parent / f"{room.name}.py"]} & sources.keys()
+            assert found, f"{file}: {ast.unparse(node)} finds nothing in the archive"
+            yield from found
+
+
+def loaded_from(sources, first="__init__.py"):
+    """The files that importing `first` may import, itself included."""
+    found, ahead = set(), [first]
+    while ahead:
+        file = ahead.pop()
+        if file not in found:
+            found.add(file)
+            ahead += imported(sources, file)
     return found
 
 

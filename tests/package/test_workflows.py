@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from registry.package import PAGES
+
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in ROOT.glob(".github/workflows/*.yml")}
 ON = True  # YAML 1.1 reads the key `on` as this
@@ -44,3 +46,11 @@ def test_pull_requests_are_compared_for_breaking_changes():
 def test_a_tag_publishes():
     assert WORKFLOWS["publish"][ON] == {"push": {"tags": ["v*"]}}
     assert "Comfy-Org/publish-node-action@v1" in uses("publish")
+
+
+def test_what_is_published_has_the_archives_pages():
+    steps = WORKFLOWS["publish"]["jobs"]["publish"]["steps"]
+    unpacking = next(n for n, step in enumerate(steps) if step.get("run", "").startswith("unzip -o"))
+    publishing = next(n for n, step in enumerate(steps) if "publish-node-action" in step.get("uses", ""))
+    assert steps[unpacking]["run"].split()[-len(PAGES) :] == list(PAGES) and unpacking < publishing
+    assert steps[publishing]["with"]["skip_checkout"] == "true"

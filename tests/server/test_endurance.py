@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from lab.demo.comfy_server import ComfyServer, ServerProblem
+from comfy_server import ComfyServer, ServerProblem
 
 pytestmark = [
     pytest.mark.server,
@@ -28,10 +27,8 @@ long = functools.partial(pytest.param, marks=pytest.mark.nightly)
 def server(tmp_path_factory):
     packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo",
              "server-checks": ROOT / "tests/support/server_checks"}  # fmt: skip
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("OMP_NUM_THREADS", "1")  # the model is tiny: handing its work to other threads takes longer
-        with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
-            yield running
+    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
+        yield running
 
 
 def workflow(seed, steps=2, fault=None, sag=True):

@@ -5,10 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
+from comfy_server import ComfyServer
 from examples import ACTED, EXAMPLES, NOT_A_NUMBER, run
 from random_checkpoint import make_checkpoint
-
-from lab.demo.comfy_server import ComfyServer
 
 pytestmark = [
     pytest.mark.server,

@@ -1,45 +1,48 @@
 """The real server over HTTP, with the pack and the demo's model in its custom_nodes."""
 
+import json
 import math
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
-
-from lab.demo.comfy_server import ComfyServer, ServerProblem
+from comfy_server import ComfyServer, ServerProblem
 
 pytestmark = [
     pytest.mark.server,
     pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI"),
 ]
 ROOT = Path(__file__).parents[2]
-NODE = "SAG delayed activation"
+NODE, ADVANCED, WINDOW = "SAG delayed activation", "SAG delayed activation (advanced)", "SAG sigma window"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    packs = {"any-name": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo"}
+    packs = {"any-name": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo", "unet-calls": ROOT / "tests/support/unet_calls"}
     with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
         yield running
 
 
-def workflow(seed, steps=2, **settings):
+def workflow(seed, steps=2, node=NODE, **settings):
     settings = {"scale": 0.5, "blur_sigma": 2.0, "sigma_start": 15.0, "sigma_end": 0.0, **settings}
     return {
         "model": {"class_type": "SAG demo: model", "inputs": {}},
         "latent": {"class_type": "SAG demo: latent", "inputs": {}},
-        "sag": {"class_type": NODE, "inputs": {"model": ["model", 0], **settings}},
-        "count": {"class_type": "SAG demo: count", "inputs": {"model": ["sag", 0]}},
+        "sag": {"class_type": node, "inputs": {"model": ["model", 0], **settings}},
         "sampler": {"class_type": "KSampler", "inputs": {
-            "model": ["count", 0], "positive": ["model", 1], "negative": ["model", 2], "latent_image": ["latent", 0],
+            "model": ["sag", 0], "positive": ["model", 1], "negative": ["model", 2], "latent_image": ["latent", 0],
             "seed": seed, "steps": steps, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
-        "calls": {"class_type": "SAG demo: calls", "inputs": {"calls": ["count", 1], "samples": ["sampler", 0]}},
+        "image": {"class_type": "SAG demo: image", "inputs": {"samples": ["sampler", 0]}},
+        "shown": {"class_type": "PreviewImage", "inputs": {"images": ["image", 0]}},
     }  # fmt: skip
 
 
 def unet_calls(server, prompt):
-    return server.wait(server.queue(prompt))["outputs"]["calls"]["calls"][0]
+    before = server.get("/unet_calls")
+    server.wait(server.queue(prompt))
+    return server.get("/unet_calls") - before
 
 
 def test_object_info_shows_the_node_as_promised(server):
@@ -66,19 +69,50 @@ def test_the_ancestors_prompt_with_its_extra_input_still_runs(server):
     assert unet_calls(server, workflow(2, auto_scale=False)) == 4
 
 
+UPSIDE_DOWN = {"sigma_start": 1.0, "sigma_end": 2.0}
+BOTH = ["sigma_start", "sigma_end"]
+
+
 @pytest.mark.parametrize(
-    "settings, message",
+    "node, settings, blamed, message",
     [
-        ({"sigma_start": 1.0, "sigma_end": 2.0}, "sigma_start must not be below sigma_end, got sigma_start=1.0"),
-        ({"sigma_end": math.nan}, "sigma_end must be a finite number, got nan"),
-        ({"scale": 6.0}, "scale must be between -2 and 5, got 6.0"),
+        (NODE, UPSIDE_DOWN, BOTH, "sigma_start must not be below sigma_end, got sigma_start=1.0, sigma_end=2.0"),
+        (ADVANCED, UPSIDE_DOWN, BOTH, "sigma_start must not be below sigma_end, got sigma_start=1.0, sigma_end=2.0"),
+        (NODE, {"sigma_end": math.nan}, BOTH, "sigma_end must be a finite number, got nan"),
+        (NODE, {"scale": 6.0}, ["scale"], "6.0 bigger than max of 5.0"),
+        (ADVANCED, {"rescale": 1.5}, ["rescale"], "1.5 bigger than max of 1.0"),
     ],
     ids=str,
 )
-def test_a_refused_prompt_says_why_and_names_the_value(server, settings, message):
+def test_a_refused_prompt_blames_no_input_but_those_that_are_wrong(server, node, settings, blamed, message):
+    """The host repeats a node's own answer for every input that the check asks for, and the page marks each."""
     with pytest.raises(ServerProblem) as refused:
-        server.queue(workflow(3, **settings))
-    assert message in str(refused.value) and NODE in str(refused.value)
+        server.queue(workflow(3, node=node, **settings))
+    errors = json.loads(str(refused.value))["node_errors"]["sag"]["errors"]
+    assert [error["extra_info"]["input_name"] for error in errors] == blamed
+    assert all(message in error["message"] + error["details"] for error in errors)
+
+
+@pytest.mark.parametrize(
+    "node, settings, message",
+    [
+        (NODE, {"scale": math.nan}, "scale must be a finite number, got nan"),
+        (ADVANCED, {"layer": "d2.2-9"}, "layer must name one layer, lists and ranges are not read, got d2.2-9"),
+    ],
+    ids=str,
+)
+def test_what_the_host_does_not_check_is_refused_in_the_nodes_words_when_it_runs(server, node, settings, message):
+    with pytest.raises(ServerProblem, match=f"execution_error: {NODE}: {re.escape(message)}"):
+        server.wait(server.queue(workflow(3, node=node, **settings)))
+
+
+def test_a_window_of_no_steps_is_refused_in_the_nodes_words_when_it_runs(server):
+    prompt = workflow(3, sigma_start=["window", 0], sigma_end=["window", 1])
+    prompt["window"] = {"class_type": WINDOW, "inputs": {
+        "preset": "custom", "unit": "step", "start": 12.0, "end": 5.0, "model": ["model", 0], "scheduler": "normal",
+        "steps": 20, "denoise": 1.0}}  # fmt: skip
+    with pytest.raises(ServerProblem, match="execution_error: SAG sigma window: start must be below end, got start=12"):
+        server.wait(server.queue(prompt))
 
 
 def test_after_an_interrupt_in_the_middle_the_next_prompt_is_as_good(server):
@@ -91,12 +125,8 @@ def test_after_an_interrupt_in_the_middle_the_next_prompt_is_as_good(server):
 
 
 def previewed(seed, steps):
-    """A workflow whose sampler is cached, and the preview to add to it."""
+    """A workflow, and the preview to add to it."""
     prompt = workflow(seed, steps)
-    del prompt["count"], prompt["calls"]  # which never are
-    prompt["sampler"]["inputs"]["model"] = ["sag", 0]
-    prompt["image"] = {"class_type": "SAG demo: image", "inputs": {"samples": ["sampler", 0]}}
-    prompt["shown"] = {"class_type": "PreviewImage", "inputs": {"images": ["image", 0]}}
     inputs = {"model": ["sag", 0], "samples": ["sampler", 0], "images": ["image", 0]}
     return prompt, {"preview": {"class_type": "SAG mask preview", "inputs": inputs}}
 

@@ -5,9 +5,10 @@ import re
 import pytest
 
 from lab.study.questions import ARITHMETIC, BETWEEN, EARLY, INTERVAL_STEPS, LATE, MIDDLE
-from lab.study.writing import FOLDER, ROOT, TEXT, read
+from lab.study.report import CSV, ROOT, TEXT
+from lab.study.tables import read
 
-ALL = read(FOLDER / "results.csv").set_index("name", drop=False)
+ALL = read(CSV).set_index("name", drop=False)
 OWN = ALL[ALL["arithmetic"] == ARITHMETIC]
 GUIDED = OWN[OWN["scale"] > 0]
 THIRDS = [f"{start} to {end}" for start, end in sorted((EARLY, MIDDLE, LATE, *BETWEEN))]

@@ -3,21 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from scipy.linalg import sqrtm
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from lab.study.metrics import (
     GROUPS,
     Moments,
-    clipped,
+    clipped_share,
     corrected,
     frechet,
     groups_of,
     high_frequency,
     interval,
     leave_out_means,
+    nearest,
     precision_recall,
     radii,
-    settled,
+    settle,
 )
 
 
@@ -25,11 +27,10 @@ def features(count, seed, dim=6, spread=1.0, shift=0.0):
     return torch.randn(count, dim, generator=torch.Generator().manual_seed(seed)) * spread + shift
 
 
-def test_frechet_distance_is_that_of_the_formula():
-    a, b = Moments.of(features(300, 0)), Moments.of(features(200, 1, spread=2.0, shift=0.5))
-    product = sqrtm(a.covariance.numpy() @ b.covariance.numpy()).real
-    wanted = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * np.trace(product)
-    assert frechet(a, b) == pytest.approx(wanted.item(), rel=1e-9)
+def test_frechet_distance_is_the_library_s():
+    a, b = features(300, 0).double(), features(200, 1, spread=2.0, shift=0.5).double()
+    wanted = fid_statistics_to_metric(*map(fid_features_to_statistics, (a, b)), verbose=False)
+    assert frechet(Moments.of(a), Moments.of(b)) == pytest.approx(wanted["frechet_inception_distance"], rel=1e-9)
 
 
 def test_moments_without_a_group_are_those_of_the_others():
@@ -58,17 +59,13 @@ def test_corrected_distance_of_one_distribution_to_itself_is_near_zero_and_the_p
     assert np.mean([d[0] for d in draws]) > 10 * abs(np.mean([corrected(d) for d in draws]))
 
 
-def brute_precision(sampled, real):
-    third = torch.cdist(real, real).sort(dim=1).values[:, 3]  # the first is the point itself
-    return (torch.cdist(sampled, real) <= third).any(dim=1).float().mean().item()
-
-
-def test_precision_and_recall_are_those_of_their_definition_also_without_a_group():
+def test_precision_and_recall_are_the_library_s_also_without_a_group():
     sampled, real = features(80, 3, spread=0.8), features(60, 4)
+    given = sampled, sampled[groups_of(80) != 0]
+    wanted = [prc_features_to_metric(own, real, prc_neighborhood=3, verbose=False) for own in given]
     precision, recall = precision_recall(sampled, real)
-    others = sampled[groups_of(80) != 0]
-    assert precision[:2] == pytest.approx([brute_precision(sampled, real), brute_precision(others, real)])
-    assert recall[:2] == pytest.approx([brute_precision(real, sampled), brute_precision(real, others)])
+    assert precision[:2] == pytest.approx([w["precision"] for w in wanted])
+    assert recall[:2] == pytest.approx([w["recall"] for w in wanted])
 
 
 def test_pictures_that_are_left_out_cover_nothing():
@@ -92,12 +89,18 @@ def test_high_frequency_is_that_of_the_finest_stripes_and_not_of_a_slope():
 
 
 def test_clipped_counts_what_lies_beyond_black_and_white():
-    assert clipped(torch.tensor([[[[1.5, -1.5, 1.0, 0.0]]]])).tolist() == [0.5]
+    assert clipped_share(torch.tensor([[[[1.5, -1.5, 1.0, 0.0]]]])).tolist() == [0.5]
 
 
 def test_settled_pictures_lose_what_is_nearly_black_or_white_and_nothing_else():
     given = torch.tensor([-1.2, -0.95, -0.85, 0.0, 0.85, 0.95, 1.3])
-    assert settled(given).tolist() == pytest.approx([-1.0, -1.0, -0.85, 0.0, 0.85, 1.0, 1.0])
+    assert settle(given).tolist() == pytest.approx([-1.0, -1.0, -0.85, 0.0, 0.85, 1.0, 1.0])
+
+
+def test_the_nearest_picture_may_be_mirrored_and_the_distance_is_in_units_of_a_pixel():
+    known = features(3 * 2 * 16, 7, dim=1).view(3, 2, 4, 4)
+    given = torch.stack([known[1].flip(-1), known[2] + 0.25])
+    assert nearest(given, known).tolist() == pytest.approx([0.0, 0.25], abs=1e-3)
 
 
 def test_there_are_as_many_replicates_as_groups_and_one():

@@ -13,8 +13,11 @@ import torch.nn.functional as F
 class DenseSAG:
     """Hooks into the attention module itself, not into ComfyUI's patches."""
 
-    def __init__(self, model, scale: float, blur_sigma: float, stack=None, transformer=0, threshold=1.0) -> None:
+    def __init__(
+        self, model, scale: float, blur_sigma: float, stack=None, transformer=0, threshold=1.0, detail=0.0
+    ) -> None:
         """`stack` is the SpatialTransformer whose attention is read, the middle block's where none is given."""
+        self.detail = detail
         self.model, self.scale, self.blur_sigma, self.threshold = model.clone(), scale, blur_sigma, threshold
         self.stack, self.transformer = stack or model.model.diffusion_model.middle_block[1], transformer
         self.qk, self.grid, self.recording = {}, None, True
@@ -49,21 +52,24 @@ class DenseSAG:
         columns = torch.arange(width) * self.grid[1] // width
         return (tokens[:, rows][:, :, columns] > self.threshold).unsqueeze(1)
 
-    def blurred(self, x0):
+    def blurred(self, x0, width):
         t = torch.arange(-4, 5, dtype=torch.float64)
-        bell = torch.exp(-(t[:, None] ** 2 + t[None, :] ** 2) / (2 * self.blur_sigma**2))
+        bell = torch.exp(-(t[:, None] ** 2 + t[None, :] ** 2) / (2 * width**2))
         kernel = (bell / bell.sum()).float().expand(x0.shape[1], 1, 9, 9)
         return F.conv2d(F.pad(x0, (4, 4, 4, 4), mode="reflect"), kernel, groups=x0.shape[1])
 
     def guide(self, args):
         x, x0, sigma, model = args["input"], args["uncond_denoised"], args["sigma"], args["model"]
         mask = self.mask(x.shape[0], *x.shape[-2:])
-        degraded = torch.where(mask, self.blurred(x0), x0)
+        degraded = torch.where(mask, self.blurred(x0, self.blur_sigma), x0)
         flow = hasattr(model.model_sampling, "shift")
+        if flow and 1 - sigma[0] < 1e-3:
+            return args["denoised"]  # x is noise alone: nothing of x0 is in it that could be seen
         level = sigma.view(-1, 1, 1, 1)
         n = (x - (1 - level) * x0) / level if flow else (x - x0) / level  # the noise in x, by definition
         noisy = (1 - level) * degraded + level * n if flow else degraded + level * n
         self.recording = False
         sag = comfy.samplers.calc_cond_batch(model, [None, args["uncond"]], noisy, sigma, args["model_options"])[1]
         self.recording = True
-        return args["denoised"] + self.scale * (degraded - sag)
+        taken = self.blurred(x0 - degraded, 0.7)
+        return args["denoised"] + self.scale * (degraded - sag + self.detail * taken)

@@ -4,6 +4,8 @@ The host's own are the real ones. Packs are on no registry, so each stands here 
 closure: ComfyUI before 0.14 copies objects when it clones a MODEL.
 """
 
+import itertools
+
 import torch
 from comfy.ldm.modules.attention import optimized_attention
 from comfy_extras import nodes_freelunch, nodes_hypertile, nodes_model_downscale, nodes_pag, nodes_sag, nodes_tomesd
@@ -153,6 +155,70 @@ def hypertile_to_the_middle(model):
 def token_merging_in_the_middle(model):
     """ToMe without a limit of depth: an attn1 patch gives fewer keys and values than there are tokens."""
     return hooked(lambda m: m.set_model_attn1_patch(lambda q, k, v, extra_options: (q, k[:, ::2], v[:, ::2])))(model)
+
+
+class DeepCache:
+    """DeepCache: every other call of the UNet takes the deep features of the call before, whatever that one was for."""
+
+    def apply(self, model):
+        calls, deep = itertools.count(), {}
+        patched, unet = model.clone(), model.model.diffusion_model
+
+        def keep(h, skip, options):
+            if options["block"] == ("output", 0):
+                deep["features"] = h = deep["features"] if deep["reuse"] else h
+            return h, skip
+
+        def apply_model(function, args):
+            deep["reuse"] = next(calls) % 2 == 1
+            middle = unet.middle_block
+            if deep["reuse"]:
+                unet.middle_block = type(middle)()  # runs nothing
+            try:
+                return function(args["input"], args["timestep"], **args["c"])
+            finally:
+                unet.middle_block = middle
+
+        patched.set_model_output_block_patch(keep)
+        patched.set_model_unet_function_wrapper(apply_model)
+        return patched
+
+
+def deep_cache(model):
+    return DeepCache().apply(model)
+
+
+def answered_from_memory(model):
+    """A cache of whole answers: one prompt alone gets what the same prompt got in the call before."""
+    answers = {}
+
+    def wrapper(apply_model, args):
+        places = args["cond_or_uncond"]
+        if len(places) == 1 and places[0] in answers:
+            return answers[places[0]]
+        answer = apply_model(args["input"], args["timestep"], **args["c"])
+        answers.update(zip(places, answer.chunk(len(places)), strict=True))
+        return answer
+
+    return hooked(lambda m: m.set_model_unet_function_wrapper(wrapper))(model)
+
+
+def engine(model):
+    """Engines behind a function wrapper (stable-fast): the UNet itself never runs."""
+
+    def wrapper(apply_model, args):
+        return args["input"] * 0.5
+
+    return hooked(lambda m: m.set_model_unet_function_wrapper(wrapper))(model)
+
+
+def reference_only(model):
+    """The host's experiment ReferenceOnlySimple: an attn1 patch adds the reference's keys to the picture's own."""
+
+    def longer(q, k, v, extra_options):
+        return q, torch.cat([k, k[:1].expand_as(k)], dim=1), torch.cat([v, v[:1].expand_as(v)], dim=1)
+
+    return hooked(lambda m: m.set_model_attn1_patch(longer))(model)
 
 
 def sliding(calc_cond_batch):

@@ -1,4 +1,8 @@
-"""What the pack relies on of its host, read from its own source: names, calls, and keys of the host's dicts."""
+"""What the pack relies on of its host, read from its own source as Python expressions.
+
+A value of the host's is known by the name that annotates it, one of `sampling/host_types.py`, or by the import that
+brings it. What is read from it is added: `ModelPatcher.model.latent_format`, `PostCfgArgs["input"]`.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted({*ROOT.glob("*.py"), *ROOT.glob("sampling/*.py"), *ROOT.glob("pictures/*.py")} - {ROOT / "dev.py"})
-HOST_VALUES = {"model", "patched", "model_sampling", "unet", "active", "latent_format"}  # variables of its objects
-READERS = {"get", "setdefault", "get_model_object"}  # methods whose first argument is a key
-OWN_DICTS = {"values", "given", "scope", "ranges", "shown"}  # variables that hold dicts of the pack's own
+ROOM = ROOT / "sampling"  # every key that is written out there is the host's
+SOURCES = sorted({*ROOT.glob("*.py"), *ROOM.glob("*.py"), *ROOT.glob("pictures/*.py")} - {ROOT / "dev.py"})
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+TYPES = {n.targets[0].id for n in TREES[ROOM / "host_types.py"].body if isinstance(n, ast.Assign)}
+MODULES = {"comfy", "nodes", "folder_paths", "node_helpers"}
+UNKNOWN = "something without annotation"
 
 
 class Call(NamedTuple):
@@ -23,103 +29,99 @@ class Call(NamedTuple):
     starred: bool  # it is given more, unpacked from a sequence
 
 
-def host_imports(tree: ast.Module) -> dict[str, str]:
-    """What the file imports from the host: its name there, and here."""
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {name.name.split(".")[0]: name.name.split(".")[0] for name in node.names if is_host(name.name)}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and is_host(node.module):
-            found |= {name.asname or name.name: f"{node.module}.{name.name}" for name in node.names}
-    return found
+def annotated(annotation: ast.expr | None) -> str | None:
+    """The host's type that an annotation names, alone or beside None."""
+    name = annotation.left if isinstance(annotation, ast.BinOp) else annotation
+    return name.id if isinstance(name, ast.Name) and name.id in TYPES else None
 
 
-def is_host(module: str) -> bool:
-    return module.split(".")[0] in {"comfy", "nodes", "folder_paths", "node_helpers"}
+def fields() -> Iterator[tuple[str, str]]:
+    """The fields of the pack's classes that hold something of the host's."""
+    for node in (n for tree in TREES.values() for c in tree.body if isinstance(c, ast.ClassDef) for n in c.body):
+        if isinstance(node, ast.AnnAssign) and (kind := annotated(node.annotation)):
+            yield node.target.id, kind
 
 
-def chain(node: ast.AST, roots: dict[str, str]) -> str | None:
-    """`a.b().c` of an expression that begins with one of `roots`; None for others."""
-    if isinstance(node, ast.Name):
-        return roots.get(node.id)
-    inner = node.func if isinstance(node, ast.Call) else node.value if isinstance(node, ast.Attribute) else None
-    before = chain(inner, roots) if inner is not None else None
-    if before is None:
+FIELDS = dict(fields())
+
+
+class Function:
+    """The host's values in one function of the pack."""
+
+    def __init__(self, node: ast.FunctionDef, unknown: str | None) -> None:
+        """`unknown` stands for an owner of which nothing is known; None: what it owns is of no interest."""
+        self.nodes, self.unknown = sorted(ast.walk(node), key=lambda n: getattr(n, "lineno", 0)), unknown
+        self.known: dict[str, str] = {}  # by the function's own names
+        for part in self.nodes:
+            self.known |= {name: kind for name, kind in self.named(part) if kind}
+
+    def named(self, node: ast.AST) -> Iterator[tuple[str, str | None]]:
+        """The names that a node gives to values, and what of the host's these are."""
+        match node:
+            case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), ast.Name("Any"), value):
+                yield name, self.kind(value)
+            case ast.arg(name, annotation) | ast.AnnAssign(ast.Name(name), annotation):
+                yield name, annotated(annotation)
+            case ast.Import(modules):
+                yield from ((m.asname or root(m.name), root(m.name)) for m in modules if root(m.name) in MODULES)
+            case ast.ImportFrom(str(module), names) if root(module) in MODULES:
+                yield from ((n.asname or n.name, f"{module}.{n.name}") for n in names)
+
+    def kind(self, node: ast.AST) -> str | None:
+        """What of the host's an expression stands for."""
+        match node:
+            case ast.Name(name):
+                return self.known.get(name)
+            case (
+                ast.Subscript(owner, ast.Constant(str(key)))
+                | ast.Compare(ast.Constant(str(key)), [ast.In() | ast.NotIn()], [owner])
+                | ast.Call(ast.Attribute(owner, "get" | "setdefault"), [ast.Constant(str(key)), *_])
+            ) if key.isidentifier():
+                return self.read(owner, f'["{key}"]')
+            case ast.Call(ast.Name("getattr"), [owner, ast.Constant(str(name)), *_]) if name[0] != "_":
+                return self.read(owner, f".{name}")
+            case ast.Call(ast.Attribute(original, "copy")):
+                return self.kind(original)
+            case ast.Attribute(owner, name) if name not in dir(dict) and (kind := self.kind(owner)):
+                return f"{kind}.{name}"
+            case ast.Attribute(_, name):
+                return FIELDS.get(name)
+            case ast.Call(function, [ast.Constant(str(key))]) if kind := self.kind(function):
+                return f'{kind}("{key}")'
+            case ast.Call(function) if kind := self.kind(function):
+                return f"{kind}()"
         return None
-    return f"{before}()" if isinstance(node, ast.Call) else f"{before}.{node.attr}"
+
+    def read(self, owner: ast.AST, part: str) -> str | None:
+        kind = self.kind(owner) or self.unknown
+        return kind and kind + part
+
+    def calls(self) -> Iterator[Call]:
+        for node in self.nodes:
+            if isinstance(node, ast.Call) and (name := self.kind(node.func)):
+                starred = any(isinstance(argument, ast.Starred) for argument in node.args)
+                words = tuple(sorted(k.arg for k in node.keywords if k.arg))
+                yield Call(name, len(node.args) - starred, words, starred)
 
 
-def trees() -> Iterator[tuple[ast.Module, dict[str, str]]]:
-    """Each source file, with the names in it that stand for something of the host's."""
-    for path in SOURCES:
-        tree = ast.parse(path.read_text())
-        yield tree, {name: name for name in HOST_VALUES} | host_imports(tree)
+def root(module: str) -> str:
+    return module.split(".")[0]
+
+
+def functions() -> Iterator[Function]:
+    """Of the whole pack."""
+    for path, tree in TREES.items():
+        for node in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
+            yield Function(node, UNKNOWN if path.is_relative_to(ROOM) else None)
 
 
 def names() -> set[str]:
-    """Every host name that is used, with the attributes that are read from it."""
-    found = set()
-    for tree, roots in trees():
-        found |= set(roots.values()) - HOST_VALUES
-        found |= {name for node in ast.walk(tree) if isinstance(node, ast.Attribute) and (name := chain(node, roots))}
-        found |= {f"{owner}.{attribute}" for owner, attribute in asked_by_getattr(tree)}
-    return found - modules()
-
-
-def asked_by_getattr(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
-            owner, attribute = node.args[:2]
-            if isinstance(owner, ast.Name) and isinstance(attribute, ast.Constant) and not dunder(attribute.value):
-                yield owner.id, attribute.value
-
-
-def dunder(name: str) -> bool:
-    return name.startswith("__")
-
-
-def modules() -> set[str]:
-    """The host's modules that are imported, with the packages they lie in."""
-    found = set()
-    for tree, _ in trees():
-        for node in ast.walk(tree):
-            imported = [name.name for name in node.names] if isinstance(node, ast.Import) else []
-            for module in filter(is_host, imported):
-                found |= {module.rsplit(".", n)[0] for n in range(module.count(".") + 1)}
-    return found
+    """Everything of the host's that is used, each as the longest expression that reads it."""
+    found = {kind.removesuffix("()") for function in functions() for kind in map(function.kind, function.nodes) if kind}
+    begun = {name[:end] for name in found for end in range(len(name)) if name[end] in ".[("}
+    return found - begun - TYPES
 
 
 def calls() -> set[Call]:
     """Every call of a host's function."""
-    found = set()
-    for tree, roots in trees():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and (name := chain(node.func, roots)):
-                starred = any(isinstance(argument, ast.Starred) for argument in node.args)
-                words = tuple(sorted(k.arg for k in node.keywords if k.arg))
-                found.add(Call(name, len(node.args) - starred, words, starred))
-    return found
-
-
-def keys() -> set[str]:
-    """Every key, written out, that is looked up in a dict which is not the pack's own."""
-    found = set()
-    for tree, _ in trees():
-        for node in ast.walk(tree):
-            owner, key = looked_up(node)
-            own = isinstance(owner, ast.Name) and owner.id in OWN_DICTS
-            word = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(word, str) and word.isidentifier() and not own:
-                found.add(word)
-    return found
-
-
-def looked_up(node: ast.AST) -> tuple[ast.AST | None, ast.AST | None]:
-    """The dict and the key of `d[key]`, `d.get(key)` and `key in d`."""
-    if isinstance(node, ast.Subscript):
-        return node.value, node.slice
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in READERS:
-        return node.func.value, node.args[0]
-    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
-        return node.comparators[0], node.left
-    return None, None
+    return {call for function in functions() for call in function.calls()}

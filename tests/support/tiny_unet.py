@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import comfy.latent_formats
 import comfy.model_base
 import comfy.model_patcher
@@ -9,6 +11,9 @@ import comfy.sample
 import comfy.samplers
 import comfy.supported_models_base
 import torch
+
+from sag_delayed_activation.sampling.host import wrappers_exist
+from sag_delayed_activation.sampling.run import write_lines_put_aside
 
 CONTEXT = 16
 CPU = torch.device("cpu")
@@ -59,9 +64,29 @@ def sample(
 ):  # fmt: skip
     """The latent [B, 4, h, w] that the host's own sampling gives."""
     start, empty = noise(shape), torch.zeros(shape)
-    return comfy.sample.sample(
+    latent = comfy.sample.sample(
         model, start, steps, cfg, sampler, scheduler, positive, negative, empty, disable_pbar=True, seed=3, **more
     )
+    if not wrappers_exist():
+        write_lines_put_aside()  # as the next run would: such a host tells nobody that a run ends
+    return latent
+
+
+def stage(model, latent, first, last, steps=10, cfg=7.0, sampler="euler", scheduler="normal", seed=3):
+    """The latent after steps `first` to `last`, as KSampler (Advanced) gives it: the first stage alone adds noise."""
+    start = noise(tuple(latent.shape), seed) if first == 0 else torch.zeros_like(latent)
+    return comfy.sample.sample(
+        model, start, steps, cfg, sampler, scheduler, POSITIVE, NEGATIVE, latent, start_step=first, last_step=last,
+        disable_pbar=True, seed=seed,
+    )  # fmt: skip
+
+
+def in_stages(model, cuts, shape=SHAPE, **more) -> torch.Tensor:
+    """The latent of one sampling that is cut into runs at the steps `cuts`."""
+    latent = torch.zeros(shape)
+    for first, last in itertools.pairwise(cuts):
+        latent = stage(model, latent, first, last, **more)
+    return latent
 
 
 def guided(guider, steps=4, shape=SHAPE):
@@ -90,6 +115,19 @@ def guidances(model, patch, run=sample) -> list[tuple]:
 def first_guidance(model, patch, run) -> torch.Tensor:
     """What `patch` adds to `denoised` in the first evaluation of `run`."""
     return guidances(model, patch, run)[0][0]
+
+
+def failing(model, at: int, error: BaseException):
+    """A clone of `model` whose UNet raises `error` in that call of it, counted from 1."""
+    broken, calls = model.clone(), itertools.count(1)
+
+    def fail(apply_model, options):
+        if next(calls) == at:
+            raise error
+        return apply_model(options["input"], options["timestep"], **options["c"])
+
+    broken.set_model_unet_function_wrapper(fail)
+    return broken
 
 
 class Calls(list):

@@ -11,7 +11,7 @@ from unittest import mock
 
 import torch
 
-from sag_delayed_activation.sampling import recorder as sag_recorder
+from sag_delayed_activation.sampling import recorder
 
 Prompts = Counter[tuple[int, tuple[int, int]]]  # how many, by their place and their crop of the latent
 
@@ -103,12 +103,12 @@ def after_cfg(model, function: Callable):
 @contextmanager
 def recorded() -> Iterator[list[weakref.ref]]:
     """Weak references to all queries and keys that are recorded meanwhile."""
-    references, of = [], sag_recorder.Call.of
+    references, of = [], recorder.AttentionCall.of
 
     def noting(*args):
         call = of(*args)
         references.extend(map(weakref.ref, (call.q, call.k)))
         return call
 
-    with mock.patch.object(sag_recorder.Call, "of", noting):
+    with mock.patch.object(recorder.AttentionCall, "of", noting):
         yield references

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -56,50 +55,8 @@ class FashionImage:
         return (gray.unsqueeze(-1).expand(-1, -1, -1, 3).cpu(),)
 
 
-class CountCalls:
-    """Counts the UNet's calls and the seconds between the first call's start and the last one's end."""
-
-    CATEGORY, FUNCTION, RETURN_TYPES = "demo", "count", ("MODEL", "CALLS")
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": {"model": ("MODEL",)}}
-
-    @classmethod
-    def IS_CHANGED(cls, **_: Any) -> float:
-        return float("nan")  # never equal to itself: every prompt gets a list of its own
-
-    def count(self, model: Any) -> tuple[Any, list[tuple[float, float]]]:
-        calls: list[tuple[float, float]] = []
-
-        def timed(apply_model: Any, args: dict[str, Any]) -> torch.Tensor:
-            started = time.perf_counter()
-            output = apply_model(args["input"], args["timestep"], **args["c"])
-            calls.append((started, time.perf_counter()))
-            return output
-
-        counted = model.clone()
-        counted.set_model_unet_function_wrapper(timed)
-        return counted, calls
-
-
-class ShowCalls:
-    """Reports what CountCalls saw, once `samples` are there."""
-
-    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "demo", "show", (), True
-
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": {"calls": ("CALLS",), "samples": ("LATENT",)}}
-
-    def show(self, calls: list[tuple[float, float]], samples: dict[str, torch.Tensor]) -> dict[str, Any]:
-        return {"ui": {"calls": [len(calls)], "seconds": [calls[-1][1] - calls[0][0]]}}
-
-
 NODE_CLASS_MAPPINGS = {
     "SAG demo: model": FashionModel,
     "SAG demo: latent": FashionLatent,
     "SAG demo: image": FashionImage,
-    "SAG demo: count": CountCalls,
-    "SAG demo: calls": ShowCalls,
 }

@@ -1,0 +1,106 @@
+"""Other guidance than the shipped one, for comparisons alone: the pack is wrapped from outside and stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+TOKENS = 8  # along a side of the middle block, in all of the study's models
+SHIPPED, PAG = "sag", "pag"  # forms; the second is no form of SAG, and wraps nothing
+
+
+def shuffle(mask: torch.Tensor) -> torch.Tensor:
+    """A mask [B, 1, h, w] of the same coverage, its tokens moved to random places."""
+    token = mask.shape[-1] // TOKENS
+    tokens = mask[..., ::token, ::token]
+    flat = tokens.flatten(1)
+    order = torch.rand(flat.shape, device=mask.device).argsort(dim=1)
+    moved = flat.gather(1, order).view(tokens.shape)
+    return moved.repeat_interleave(token, dim=-2).repeat_interleave(token, dim=-1)
+
+
+MASKS = {"inverse": torch.logical_not, "random": shuffle}
+
+
+def soften(guidance: torch.Tensor, width: float) -> torch.Tensor:
+    from sag_delayed_activation.sag_core import blur
+
+    return blur(guidance, width) if width else guidance
+
+
+def second_smooth(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: float) -> torch.Tensor:
+    return paper + detail * soften(missing, width)
+
+
+def all_smooth(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: float) -> torch.Tensor:
+    return soften(paper + detail * missing, width)
+
+
+def unsharp(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: float) -> torch.Tensor:
+    return detail * soften(missing, width)
+
+
+# What guidance is, of `paper` = degraded - sag, `missing` = x0 - degraded, and detail. The numbers are latent pixels.
+FORMS: dict[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
+    "detail": partial(second_smooth, width=0.0),
+    **{f"detail smoothed by {width:g}": partial(second_smooth, width=width) for width in (0.5, 0.7, 1.0)},
+    **{f"all smoothed by {width:g}": partial(all_smooth, width=width) for width in (0.5, 0.7, 1.0)},
+    "unsharp": partial(unsharp, width=0.0), "unsharp smoothed by 0.7": partial(unsharp, width=0.7),
+}  # fmt: skip
+
+
+@contextmanager
+def guidance(form: str, detail: float, masking: str) -> Iterator[None]:
+    """While it lasts, the pack's guidance has another form, or its mask is another than of what is attended to most."""
+    from sag_delayed_activation.sampling import SelfAttentionGuidance as Own
+
+    shipped, look, mask = Own.compute, Own.evaluate_degraded, Own.mask
+    free = form.startswith("unsharp")  # it needs no second look
+    changes: list[torch.Tensor] = []  # degraded - x0, of the evaluation at hand
+
+    def note(own: Any, change: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, int]:
+        changes.append(change)
+        return (torch.zeros_like(change), 0) if free else look(own, change, *rest)
+
+    def compute(own: Any, *args: Any) -> Any:
+        found = shipped(own, *args)
+        return found._replace(difference=FORMS[form](found.difference, -changes.pop(), detail))
+
+    replaced = {"evaluate_degraded": note, "compute": compute} if form in FORMS else {}
+    if masking in MASKS:
+        replaced["mask"] = lambda *args: MASKS[masking](mask(*args))
+    with patch.multiple(Own, **replaced) if replaced else nullcontext():
+        yield
+
+
+class PerturbedAttention:
+    """The host's PAG, arXiv 2403.17377, inside a sigma window: identity attention in the UNet's middle."""
+
+    def __init__(self, scale: float, window: Any) -> None:
+        self.scale, self.window, self.calls = scale, window, 0
+
+    def calls_of_run(self) -> int:
+        """How many extra calls there were since this was last asked."""
+        calls, self.calls = self.calls, 0
+        return calls
+
+    def __call__(self, args: dict[str, Any]) -> torch.Tensor:
+        """A post-CFG function."""
+        import comfy.model_patcher
+        import comfy.samplers
+
+        if float(args["sigma"].max()) not in self.window:
+            return args["denoised"]
+        options = comfy.model_patcher.set_model_options_patch_replace(
+            args["model_options"].copy(), lambda q, k, v, extra, mask=None: v, "attn1", "middle", 0
+        )
+        (perturbed,) = comfy.samplers.calc_cond_batch(
+            args["model"], [args["cond"]], args["input"], args["sigma"], options
+        )
+        self.calls += 1
+        return args["denoised"] + (args["cond_denoised"] - perturbed) * self.scale
