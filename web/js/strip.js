@@ -60,7 +60,7 @@ export class Strip {
   /** A line to drag from side to side, which is a slider for the keys. */
   grip(number, done) {
     const slider = { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": 100 };
-    const grip = svg("g", { ...slider, style: "cursor:ew-resize;touch-action:none" },
+    const grip = svg("g", { ...slider, style: "cursor:ew-resize;touch-action:none;pointer-events:auto" },
       svg("rect", { x: -9, width: 18, height: HEIGHT - 12, fill: "transparent" }), // where the mouse takes hold of it
       svg("line", { y1: TOP - 6, y2: BOTTOM + 6, stroke: LIT, "stroke-width": 2 }),
       svg("circle", { cy: number ? BOTTOM + 5 : TOP - 5, r: 5, fill: LIT }));
