@@ -45,6 +45,7 @@ SET_VALUE = """([id, name, value]) => {
     app.canvas.setDirty(true, true);
 }"""
 CLEAR = """first => {
+    app.canvas.setGraph(app.graph);  // out of a subgraph
     app.graph.clear();
     app.graph.last_node_id = first;
     app.canvas.ds.reset();
@@ -98,8 +99,8 @@ OURS = "/extensions/sag-delayed-activation/"  # in the address of every file of 
 class Complaints:
     """What the page's console says to which a file of the pack has led: errors, warnings, what was not to be had."""
 
-    def __init__(self, page) -> None:
-        self.all: list[str] = []
+    def __init__(self, page, into: list[str]) -> None:
+        self.all = into
         devtools = page.context.new_cdp_session(page)
         for domain, event in [("Runtime", "consoleAPICalled"), ("Runtime", "exceptionThrown"), ("Log", "entryAdded")]:
             devtools.on(f"{domain}.{event}", self._hear)
@@ -115,17 +116,33 @@ class Complaints:
 class ComfyPage:
     """What a user does in the page. `page` is Playwright's; node ids are the graph's."""
 
-    def __init__(self, page, server: ComfyServer, mode: str) -> None:
-        self.page, self.server, self.mode = page, server, mode
+    def __init__(self, browser, server: ComfyServer, mode: str, screen: dict) -> None:
+        self.browser, self.server, self.mode, self.screen = browser, server, mode, screen
         self.ids: dict[str, int] = {}  # of the nodes that `add` has made
-        self.complaints = Complaints(page)
+        self.page, self.complained = None, []
+        self.open()
 
     def open(self) -> None:
+        """In a browser that has never been there: the page keeps open workflows, and writes them down as it closes."""
+        self.close()
+        context = self.browser.new_context(**self.screen)
+        context.set_default_timeout(60_000)  # a tenth of that is enough on two idle cores
+        self.page = context.new_page()
+        Complaints(self.page, self.complained)
         self.server.post("/settings", {"Comfy.VueNodes.Enabled": self.mode == NODES_2})  # of all pages to be opened
         self.page.goto(self.server.url)
         self.cleared = itertools.count()  # how often
         self._loaded(None)
         self.at = selectors_of(self.page.evaluate("__COMFYUI_FRONTEND_VERSION__"))
+
+    def close(self) -> None:
+        if self.page:
+            self.page.context.close()
+
+    def complaints(self) -> list[str]:
+        """Those to which the pack has led since the last time that they were asked for."""
+        said, self.complained[:] = [*self.complained], []
+        return said
 
     def _loaded(self, before: str | None) -> None:
         """Waits until another workflow than `before` is there, and the view where it belongs."""
@@ -233,7 +250,6 @@ class ComfyPage:
 
     def open_saved(self, name: str) -> None:
         """In a page of which only what was saved remains."""
-        self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
         self.open()
         workflows = self.page.get_by_role("button", name="Workflows (w)")
         workflows.click()
@@ -342,16 +358,8 @@ def mode():
 
 @pytest.fixture(scope="session")
 def open_page(chromium, server):
-    """Opens the page in a browser that has never been there; the caller closes it."""
-
-    def opened(mode, **screen):
-        context = chromium.new_context(**screen)
-        context.set_default_timeout(60_000)  # a tenth of that is enough on two idle cores
-        page = ComfyPage(context.new_page(), server, mode)
-        page.open()
-        return page
-
-    return opened
+    """Opens the page; the caller closes it."""
+    return lambda mode, **screen: ComfyPage(chromium, server, mode, screen)
 
 
 @pytest.fixture
@@ -359,8 +367,8 @@ def comfy(open_page, screen, mode):
     """A page of the test's own; the pack must not have led it to a complaint in the end."""
     page = open_page(mode, **screen)
     yield page
-    page.page.context.close()
-    assert page.complaints.all == []
+    page.close()
+    assert page.complaints() == []
 
 
 @pytest.fixture(scope="module")
@@ -368,7 +376,7 @@ def used_pages(open_page):
     pages = {}
     yield pages
     for page in pages.values():
-        page.page.context.close()
+        page.close()
 
 
 @pytest.fixture
@@ -379,5 +387,4 @@ def used(used_pages, open_page, mode):
     page = used_pages[mode]
     page.clear()
     yield page
-    said, page.complaints.all = page.complaints.all, []
-    assert said == []
+    assert page.complaints() == []
