@@ -6,12 +6,20 @@ import math
 from typing import Any
 
 from .sampling import ModelPatcher, ModelSampling, percent_to_sigma, percents_of, preset_bounds, schedule_of
-from .sigma_window import bounds_to_type, steps_by_number, steps_by_sigma, window_around, with_inner_evaluations
+from .sigma_window import (
+    bounds_to_type,
+    last_third,
+    steps_by_number,
+    steps_by_sigma,
+    window_around,
+    with_inner_evaluations,
+)
 
 NAME = "SAG sigma window"
 CUSTOM, ALL, LATE = "custom", "all", "late"
 INTERVAL = "interval 0.28 to 5.42"
-PRESETS = [CUSTOM, ALL, LATE, INTERVAL]
+LAST_THIRD = "last third"
+PRESETS = [CUSTOM, ALL, LATE, INTERVAL, LAST_THIRD]
 STEP, PERCENT = "step", "percent"
 UNITS = [STEP, PERCENT]
 MOST_STEPS = 10000  # the host's own limit
@@ -84,7 +92,8 @@ class SAGSigmaWindow:
             "required": {
                 "preset": (PRESETS, {"tooltip": (
                     "custom takes unit, start and end; the others ignore them. all: every step. late: sigma up to a "
-                    "quarter of the model's largest. interval: sigma from 0.28 to 5.42, after Kynkäänniemi et al. 2024."
+                    "quarter of the model's largest. interval: sigma from 0.28 to 5.42, after Kynkäänniemi et al. "
+                    "2024. last third: of the steps."
                 )}),
                 "unit": (UNITS, {"tooltip": (
                     "What start and end mean. step: steps of this schedule, counted from 0. percent: 0.0 to 1.0, as "
@@ -163,17 +172,17 @@ def requested_steps(
     sigmas: list[float], model_sampling: ModelSampling, preset: str, unit: str, start: float, end: float
 ) -> range:
     """The steps that the inputs ask for; ValueError where these are none."""
-    if preset != CUSTOM:
+    if preset == LAST_THIRD:
+        active = last_third(sigmas)
+    elif preset != CUSTOM:
         active = steps_by_sigma(sigmas, *preset_bounds(model_sampling, preset))
-        request = f"preset={preset}"
+    elif unit == STEP:
+        active = steps_by_number(sigmas, int(start), int(end))
     else:
-        request = f"unit={unit}, start={start:g}, end={end:g}"
-        if unit == STEP:
-            active = steps_by_number(sigmas, int(start), int(end))
-        else:
-            bounds = (percent_to_sigma(model_sampling, percent) for percent in (start, end))
-            active = steps_by_sigma(sigmas, *bounds)
+        bounds = (percent_to_sigma(model_sampling, percent) for percent in (start, end))
+        active = steps_by_sigma(sigmas, *bounds)
     if not active:
+        request = f"unit={unit}, start={start:g}, end={end:g}" if preset == CUSTOM else f"preset={preset}"
         raise ValueError(
             f"{request} holds none of the {len(sigmas) - 1} steps of this schedule, "
             f"whose sigmas run from {sigmas[0]:.4g} to {sigmas[-2]:.4g}"

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ WIDGET_PLACE = """([id, name]) => {
 SET_VALUE = """([id, name, value]) => {
     app.graph.getNodeById(id).widgets.find(widget => widget.name === name).value = value;
     app.canvas.setDirty(true, true);
+}"""
+UNFOLD = """id => {
+    const node = app.graph.getNodeById(id);
+    node.showAdvanced = true;
+    node.setSize([node.size[0], node.computeSize()[1]]);
+    app.canvas.draw(true, true);
 }"""
 CLEAR = """first => {
     app.canvas.setGraph(app.graph);  // out of a subgraph
@@ -122,13 +129,14 @@ class ComfyPage:
         self.page, self.complained = None, []
         self.open()
 
-    def open(self) -> None:
+    def open(self, prepare: Callable = lambda page: None) -> None:
         """In a browser that has never been there: the page keeps open workflows, and writes them down as it closes."""
         self.close()
         context = self.browser.new_context(**self.screen)
         context.set_default_timeout(60_000)  # a tenth of that is enough on two idle cores
         self.page = context.new_page()
         Complaints(self.page, self.complained)
+        prepare(self.page)
         self.server.post("/settings", {"Comfy.VueNodes.Enabled": self.mode == NODES_2})  # of all pages to be opened
         self.page.goto(self.server.url)
         self.cleared = itertools.count()  # how often
@@ -232,6 +240,11 @@ class ComfyPage:
         self.page.keyboard.press("Control+a")
         self.page.keyboard.type(str(value))
         self.page.keyboard.press("Enter")
+        self.drawn()
+
+    def unfold(self, name: str) -> None:
+        """Shows what a node of `add` folds away, as its menu or the button at its foot does."""
+        self.page.evaluate(UNFOLD, self.ids[name])
         self.drawn()
 
     def set_value(self, name: str, widget: str, value: float | str) -> None:

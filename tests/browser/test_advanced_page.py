@@ -9,7 +9,16 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def advanced(comfy):
     comfy.build(*sampled(ADVANCED))
+    comfy.unfold("sag")
     return comfy
+
+
+@pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
+def test_what_is_seldom_set_is_folded_away(comfy):
+    comfy.build(*sampled(ADVANCED))
+    folded = comfy.area(comfy.ids["sag"])["height"]
+    comfy.unfold("sag")
+    assert comfy.area(comfy.ids["sag"])["height"] > folded + 6 * 15
 
 
 def test_what_is_typed_into_its_optional_inputs_is_queued_as_typed(advanced):

@@ -56,6 +56,7 @@ def test_searched_by_an_alias_it_is_found(comfy, server, kind, alias):
 @pytest.mark.parametrize("kind", [BASIC, ADVANCED])
 def test_hovering_an_input_shows_its_tooltip_as_written(comfy, server, kind):
     comfy.build(*sampled(kind))
+    comfy.unfold("sag")
     declared = inputs(server, kind)
     for name in defaults(server, kind):
         assert comfy.tooltip(name, comfy.ids["sag"]) == declared[name][1]["tooltip"]

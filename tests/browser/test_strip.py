@@ -140,10 +140,10 @@ def guide(comfy):
     return Strip(comfy, "sag")
 
 
-def told(server, comfy, sigmas, acted, skipped=(), start=15.0, end=0.0, text="acted on 0 of 4 model evaluations: why"):
+def told(server, comfy, sigmas, acted, skipped=(), start=15.0, end=0.0):
     """What the server tells of a run of the SAG node."""
     run = {"node": str(comfy.ids["sag"]), "sigmas": sigmas, "acted": acted, "skipped": list(skipped), "start": start,
-           "end": end, "text": text}  # fmt: skip
+           "end": end, "text": "acted on 0 of 4 model evaluations: why", "warns": not acted}  # fmt: skip
     server.post("/page_events", {"event": "sag_delayed_activation.run", "data": run})
 
 
@@ -237,7 +237,8 @@ def test_in_percent_it_sets_hundredths_of_the_way(comfy, find):
 
 
 @pytest.mark.parametrize("preset, line", [("all", "steps 0 to 19"), ("late", "steps 6 to 19"),
-                                          ("interval 0.28 to 5.42", "steps 4 to 17")])  # fmt: skip
+                                          ("interval 0.28 to 5.42", "steps 4 to 17"),
+                                          ("last third", "steps 13 to 19")])  # fmt: skip
 def test_a_preset_is_shown_and_not_dragged(comfy, find, preset, line):
     comfy.set_value("window", "preset", preset)
     find.waits_for(line)
@@ -365,8 +366,7 @@ def without_scripts(comfy):
     def leave_out(route):
         route.fulfill(json=[path for path in route.fetch().json() if not path.startswith(JS)])
 
-    comfy.page.route("**/extensions", leave_out)
-    comfy.open()
+    comfy.open(lambda page: page.route("**/extensions", leave_out))
 
 
 @in_both_modes

@@ -183,6 +183,19 @@ def test_percents_mean_what_the_host_means(find, models, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("steps, first", [(1, 0), (2, 1), (3, 2), (19, 12), (20, 13), (21, 14)])
+def test_the_last_third_are_the_last_steps_of_the_schedule_rounded_up(find, models, kind, steps, first):
+    found = find(math.nan, -3.0, preset="last third", scheduler="karras", model=models[kind], steps=steps)
+    assert held(found) == list(range(first, steps))
+
+
+def test_new_presets_come_last_so_that_saved_workflows_keep_theirs():
+    assert SAGSigmaWindow.INPUT_TYPES()["required"]["preset"][0] == [
+        "custom", "all", "late", "interval 0.28 to 5.42", "last third",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_percent_0_to_1_is_every_step(find, models, scheduler, kind):
     found = find(0.0, 1.0, unit="percent", scheduler=scheduler, model=models[kind])

@@ -19,9 +19,10 @@ export function view(node, run) {
   const known = run && OF_THE_SCHEDULE.every((name) => [undefined, run[name]].includes(valueOf(node, name)));
   const steps = known ? run.sigmas.slice(0, -1) : guess(percents, scheduler, number, denoise), count = steps.length;
   const axis = Axis.ofSteps(steps), way = new Axis(percents), middles = points(steps), inSteps = unit === "step";
-  const bounds = { all: [Infinity, 0], late: [percents[0] / 4, 0] }[preset] ?? [5.42, 0.28]; // of the presets
+  const bounds = { all: [Infinity, 0], late: [percents[0] / 4, 0] }[preset] ?? [5.42, 0.28]; // of other presets
   const isWired = [preset, unit, start, end].includes(undefined);
   const window = isWired ? (known ? [run.active[0] / count, (run.active[1] + 1) / count] : null)
+    : preset === "last third" ? [1 - Math.ceil(count / 3) / count, 1]
     : preset !== "custom" ? bounds.map(axis.place)
     : [start, end].map((x) => (inSteps ? Math.min(x / count, 1) : x % 1 ? axis.place(way.sigma(x)) : Math.min(x, 1)));
   const isHeld = middles.map(({ place }) => window && window[0] - SAME < place && place < window[1] + SAME);
