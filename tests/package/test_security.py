@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-BROUGHT_BY_THE_HOST = {"torch", "numpy", "PIL", "comfy", "nodes"}
+BROUGHT_BY_THE_HOST = {"torch", "numpy", "PIL", "comfy", "comfy_execution", "nodes", "server"}
 STANDARD = {
     "__future__", "collections", "dataclasses", "functools", "importlib", "inspect", "itertools", "logging", "math",
     "re", "textwrap", "typing", "uuid", "weakref",

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-OWN, NEWEST = "own", "1.58.1"
+OWN = "own"
 FIRST_NEW_PAGE = (1, 40)  # between those that were seen, 1.32 and 1.49
 PACKAGE = "comfyui-frontend-package"
 CACHE = Path(os.environ.get("SAG_DEV_CACHE") or Path.home() / ".cache" / "sag-delayed-activation")

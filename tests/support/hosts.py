@@ -65,5 +65,6 @@ CUSTOM = "comfy_extras.nodes_custom_sampler"
 has_dual_model = only("class Guider_DualModel" in source_of(CUSTOM), "needs ComfyUI 0.24: a guider on two models")
 changes_cfg = only("class CFGOverride" in source_of(CUSTOM), "needs ComfyUI of summer 2026: CFG Override")
 says_which_node_it_executes = only(
-    "get_executing_context" in source_of("comfy_execution.utils"), "needs ComfyUI of summer 2025: the node under way"
+    "get_executing_context" in source_of("comfy_execution.utils"),
+    "needs ComfyUI of summer 2025: the node that is being executed",
 )
