@@ -48,7 +48,6 @@ SET_VALUE = """([id, name, value]) => {
 UNFOLD = """id => {
     const node = app.graph.getNodeById(id);
     node.showAdvanced = true;
-    node.setSize([node.size[0], node.computeSize()[1]]);
     app.canvas.draw(true, true);
 }"""
 CLEAR = """first => {
@@ -101,6 +100,7 @@ WATCH_FOR_POPUPS = """() => {
 
 NUMBERS = itertools.count()
 OURS = "/extensions/sag-delayed-activation/"  # in the address of every file of the pack's that the page loads
+HELP_IN_A_LANGUAGE = re.compile(r"/docs/[^/]+/[a-z]+\.md")  # which the page asks for before that in English
 
 
 class Complaints:
@@ -116,7 +116,7 @@ class Complaints:
     def _hear(self, event: dict) -> None:
         said = json.dumps(event)  # with its stack
         kind = event.get("type") or event.get("entry", {}).get("level", "error")
-        if OURS in said and kind in ("error", "warning", "assert"):
+        if OURS in said and not HELP_IN_A_LANGUAGE.search(said) and kind in ("error", "warning", "assert"):
             self.all.append(said)
 
 

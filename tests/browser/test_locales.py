@@ -56,8 +56,7 @@ def texts(locale):
 @pytest.fixture
 def chinese(comfy):
     """The page with its language set to Chinese, for this page only."""
-    comfy.page.route("**/api/settings", lambda route: route.fulfill(json=SETTINGS))
-    comfy.open()
+    comfy.open(lambda page: page.route("**/api/settings", lambda route: route.fulfill(json=SETTINGS)))
     comfy.page.wait_for_function("LiteGraph.registered_node_types.KSampler.title !== 'KSampler'")
     comfy.page.evaluate(KEEP_TEXTS, f"nodeDefs.{NODE}.display_name")
     return comfy

@@ -456,20 +456,26 @@ def test_the_line_is_in_the_language_of_the_page(comfy, find, language, start):
 
 
 LUMINANCE = """element => {
-    const parts = text => text.match(/[\\d.]+/g).slice(0, 3).map(part => (part /= 255) <= 0.04045 ? part / 12.92
-        : ((part + 0.055) / 1.055) ** 2.4);
+    const most = text => text.startsWith("color(srgb") ? 1 : 255;  // as it says what was mixed
+    const parts = text => text.match(/[\\d.]+/g).slice(0, 3).map(part => (part /= most(text)) <= 0.04045
+        ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
     const luminance = text => { const [r, g, b] = parts(text); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-    const looks = getComputedStyle(element);
-    return [luminance(looks.color), luminance(looks.backgroundColor)];
+    const inks = [element, element.querySelector("span")].map(part => getComputedStyle(part).color);
+    return [...inks, getComputedStyle(element).backgroundColor].map(luminance);
 }"""
 
 
 @in_both_modes
 @pytest.mark.parametrize("palette", ["dark", "light"])
-def test_its_line_can_be_read_in_both_themes(comfy, find, palette):
+def test_its_line_and_its_warning_can_be_read_in_both_themes(comfy, server, guide, palette):
     """By the contrast that WCAG asks of a text."""
+    told(server, comfy, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])
+    guide.waits_for("acted on 0 of 4")
     comfy.page.evaluate("palette => app.extensionManager.setting.set('Comfy.ColorPalette', palette)", palette)
     comfy.drawn()
-    low, high = sorted(find.element().evaluate(LUMINANCE))
+    plain, warning, behind = guide.element().evaluate(LUMINANCE)
     comfy.page.evaluate("() => app.extensionManager.setting.set('Comfy.ColorPalette', 'dark')")
-    assert (high + 0.05) / (low + 0.05) >= 4.5
+    for ink in (plain, warning):
+        low, high = sorted((ink, behind))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
+    assert plain != warning

@@ -44,6 +44,8 @@ class Selectors(NamedTuple):
     error_info: str | None  # and then, where the host refused an input
     errors: str  # where it then stands
     refused_outline: str  # colour
+    tells_failures: bool  # whether it shows, on a host as old as 0.3.75, that a node failed
+    folds: bool  # whether Nodes 2.0 folds advanced inputs away
     decimals: bool  # whether a point can be typed into a number of Nodes 2.0
 
 
@@ -58,6 +60,8 @@ OLD_PAGE = Selectors(
     error_info=None,
     errors="[role=dialog]",
     refused_outline="red",
+    tells_failures=True,
+    folds=False,
     decimals=False,
 )
 NEW_PAGE = Selectors(
@@ -71,6 +75,8 @@ NEW_PAGE = Selectors(
     error_info='button[aria-label^="Info for"]',
     errors="body",
     refused_outline="#E00",
+    tells_failures=False,
+    folds=True,
     decimals=True,
 )
 

@@ -17,12 +17,10 @@
  * @typedef {{ node: string, sigmas: number[], acted: number[], skipped: number[], start: number, end: number,
  *   text: string, warns: boolean }} GuidanceRun
  */
-
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";
 
 const runs = new Map();
-
 /** What names a node through undo and redo, which make it anew. */
 const key = (node) => `${node.graph?.id} ${node.id}`;
 

@@ -17,6 +17,8 @@ const VIEWS = { "SAG delayed activation": guidance, "SAG delayed activation (adv
 const updates = new WeakMap(); // what keeps the strip of a node up to date
 
 const setting = (id, usual) => app.extensionManager?.setting?.get(id) ?? usual;
+/** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
+const heightOf = (node) => (/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode ? 0 : node.computeSize()[1]);
 
 /** @param {ComfyNode} node */
 function addStrip(node, view) {
@@ -25,12 +27,12 @@ function addStrip(node, view) {
   const strip = new Strip(remember, fold), getMinHeight = () => Strip.height(isFolded()) + 2 * MARGIN;
   const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight, getMaxHeight: getMinHeight };
   node.addDOMWidget("sag_strip", "sag_strip", strip.element, options).serialize = false;
-  node.setSize([Math.max(node.size[0], WIDTH), node.computeSize()[1]]);
+  node.setSize([Math.max(node.size[0], WIDTH), heightOf(node)]);
 
   let folded, shown, run;
   updates.set(node, () => {
     if (folded !== isFolded()) {
-      if (folded !== undefined) node.setSize([node.size[0], node.computeSize()[1]]);
+      if (folded !== undefined) node.setSize([node.size[0], heightOf(node)]);
       strip.fold((folded = isFolded()), say("folded"));
     }
     if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
