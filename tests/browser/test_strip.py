@@ -290,6 +290,17 @@ def test_a_run_in_which_it_never_acted_warns_on_the_node(comfy, server, guide):
     assert colour != guide.element().evaluate("strip => getComputedStyle(strip).color")
 
 
+@in_both_modes
+@pytest.mark.parametrize("start", [15, 0.01])
+def test_after_a_run_the_node_says_what_it_did_and_saves_none_of_it(comfy, mode, start):
+    scale = {"classic": 0.31, "Nodes 2.0": 0.32}[mode]  # or the host would take the MODEL of another test's node
+    comfy.build(*sampled(steps=4, scale=scale, sigma_start=start))
+    comfy.run()
+    Strip(comfy, "sag").waits_for("acted on 4 of 4: sigma 14.6 to" if start == 15 else "acted on 0 of 4 model eval")
+    (node,) = (node for node in comfy.nodes() if node["type"] == BASIC)
+    assert node["widgets_values"] == [scale, 2, start, 0]
+
+
 def test_evaluations_at_one_sigma_are_one_step(comfy, server, guide):
     """As Heun's method makes them."""
     told(server, comfy, [14.6, 4.1, 4.1, 1.6, 1.6, 0.0], acted=[1, 2], start=5.0, end=4.0)

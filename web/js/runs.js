@@ -32,7 +32,10 @@ function keep(id, run) {
   let graph = /** @type {any} */ (app.rootGraph ?? app.graph); // older pages have no rootGraph
   for (const outer of path) graph = graph?.getNodeById(outer)?.subgraph;
   const node = graph?.getNodeById(last);
-  if (run && node?.comfyClass?.startsWith("SAG ")) runs.set(key(node), run);
+  if (!run || !node?.comfyClass?.startsWith("SAG ")) return;
+  runs.set(key(node), run);
+  const line = node.widgets?.find(({ name }) => name === "$$node-text-preview"); // the host's own, with the same text
+  if (line) line.serialize = false; // older pages would save it among the inputs
 }
 
 export function listen() {

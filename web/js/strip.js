@@ -19,9 +19,7 @@ const LIT = "#e08a00", DIM = "var(--descrip-text, #999)", WRONG = "color-mix(in 
 const DOTS = { lit: { r: 3, fill: LIT }, inside: { r: 3, fill: "none", stroke: LIT },
   skipped: { r: 3, fill: "none", stroke: WRONG }, idle: { r: 2, fill: DIM } };
 const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -Infinity, End: Infinity };
-
 export const within = (low, value, high) => Math.max(low, Math.min(value, high));
-
 function write(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, `${value}`);
 }

@@ -1,5 +1,4 @@
 /** A node's own inputs, read and set as the page does. */
-
 /** @param {ComfyNode} node @param {string} name */
 const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
