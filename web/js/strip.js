@@ -15,7 +15,7 @@
 
 const HEIGHT = 88, TOP = 16, BOTTOM = 66, SIDE = 12; // pixels: the drawing, and where in it the curve lies
 const LINES = 30, FINEST = 5; // pixels: two lines of text below it, and the narrowest column in which dots are drawn
-const LIT = "#e08a00", DIM = "var(--descrip-text, #999)", WRONG = "color-mix(in srgb, #f33 60%, var(--input-text, #ddd))";
+const LIT = "#e08a00", DIM = "var(--descrip-text, #999)", WRONG = "color-mix(in srgb, #f33 50%, var(--input-text, #ddd))";
 const DOTS = { lit: { r: 3, fill: LIT }, inside: { r: 3, fill: "none", stroke: LIT },
   skipped: { r: 3, fill: "none", stroke: WRONG }, idle: { r: 2, fill: DIM } };
 const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -Infinity, End: Infinity };
