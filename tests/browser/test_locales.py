@@ -28,7 +28,8 @@ PLACE = """kind => {
     app.canvas.draw(true, true);
     return {
         title: node.title,
-        labels: Object.fromEntries(node.widgets.map(widget => [widget.name, widget.label])),
+        labels: Object.fromEntries(node.widgets.filter(widget => widget.serialize !== false)
+            .map(widget => [widget.name, widget.label])),
         slots: Object.fromEntries(node.inputs.map(input => [input.name, input.localized_name])),
     };
 }"""
