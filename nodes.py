@@ -15,6 +15,7 @@ from .sampling import (
     SelfAttentionGuidance,
     Settings,
     find_layer,
+    node_under_way,
 )
 
 RANGES = {
@@ -125,5 +126,6 @@ def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) 
     patched = model.clone()
     if settings.scale != 0 and settings.blur_sigma != 0:
         key = f"sag_delayed_activation_{uuid.uuid4().hex}"  # several of these nodes on one MODEL must not meet
-        DelayedGuidance(settings, SelfAttentionGuidance(settings, found, key), key).install(patched)
+        technique = SelfAttentionGuidance(settings, found, key)
+        DelayedGuidance(settings, technique, key, shown_on=node_under_way()).install(patched)
     return patched

@@ -9,6 +9,7 @@ from .sag_core import FADES, SigmaWindow
 from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, ModelPatcher, Settings, layer_name_error
 
 ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8), "detail": (0.0, 1.0)}
+FOLDED = ["threshold", "branch", "layer", "rescale", "rescale_mode", "every"]  # away, on pages that can
 CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
 
 
@@ -40,7 +41,7 @@ class SelfAttentionGuidanceAdvanced:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {
+        inputs = {
             **SelfAttentionGuidanceCustom.INPUT_TYPES(),
             "optional": {
                 "threshold": float_input("threshold", 1.0, (
@@ -78,6 +79,9 @@ class SelfAttentionGuidanceAdvanced:
                 ), ADVANCED_RANGES),
             },
         }  # fmt: skip
+        for name in FOLDED:
+            inputs["optional"][name][1]["advanced"] = True
+        return inputs
 
     VALIDATE_INPUTS = SelfAttentionGuidanceCustom.VALIDATE_INPUTS
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
-
-from .sampling import ModelPatcher, ModelSampling, percent_to_sigma, preset_bounds, schedule_of
-from .sigma_window import bounds_to_type, steps_by_number, steps_by_sigma, window_around, with_inner_evaluations
+from .sampling import ModelPatcher, ModelSampling, percent_to_sigma, percents_of, preset_bounds, schedule_of
+from .sigma_window import (
+    bounds_to_type,
+    last_third,
+    steps_by_number,
+    steps_by_sigma,
+    window_around,
+    with_inner_evaluations,
+)
 
 NAME = "SAG sigma window"
 CUSTOM, ALL, LATE = "custom", "all", "late"
 INTERVAL = "interval 0.28 to 5.42"
-PRESETS = [CUSTOM, ALL, LATE, INTERVAL]
+LAST_THIRD = "last third"
+PRESETS = [CUSTOM, ALL, LATE, INTERVAL, LAST_THIRD]
 STEP, PERCENT = "step", "percent"
 UNITS = [STEP, PERCENT]
 MOST_STEPS = 10000  # the host's own limit
@@ -86,7 +92,8 @@ class SAGSigmaWindow:
             "required": {
                 "preset": (PRESETS, {"tooltip": (
                     "custom takes unit, start and end; the others ignore them. all: every step. late: sigma up to a "
-                    "quarter of the model's largest. interval: sigma from 0.28 to 5.42, after Kynkäänniemi et al. 2024."
+                    "quarter of the model's largest. interval: sigma from 0.28 to 5.42, after Kynkäänniemi et al. "
+                    "2024. last third: of the steps."
                 )}),
                 "unit": (UNITS, {"tooltip": (
                     "What start and end mean. step: steps of this schedule, counted from 0. percent: 0.0 to 1.0, as "
@@ -127,8 +134,11 @@ class SAGSigmaWindow:
         steps: int,
         denoise: float,
         sampler_name: str = "euler",
-    ) -> tuple[float, float, torch.Tensor, torch.Tensor]:
-        """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows."""
+    ) -> dict[str, Any]:
+        """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows.
+
+        With them, for the page, what `web/js/runs.js` reads.
+        """
         from .pictures import (
             plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
         )
@@ -137,8 +147,8 @@ class SAGSigmaWindow:
             raise ValueError(wrong)
         try:
             schedule = schedule_of(model, scheduler, steps, denoise, sampler_name)
-            sigmas = schedule.tolist()
-            active = requested_steps(sigmas, model.get_model_object("model_sampling"), preset, unit, start, end)
+            sigmas, model_sampling = schedule.tolist(), model.get_model_object("model_sampling")
+            active = requested_steps(sigmas, model_sampling, preset, unit, start, end)
             window = window_around(sigmas, active)
         except ValueError as problem:
             raise ValueError(f"{NAME}: {problem}") from problem
@@ -151,24 +161,28 @@ class SAGSigmaWindow:
             bounds_to_type(evaluated, window),
             subtitle(scheduler, steps, denoise, sampler_name),
         )
-        return window.start, window.end, schedule, picture
+        shown = {
+            "sigmas": sigmas, "active": [active[0], active[-1]], "percents": percents_of(model_sampling),
+            "scheduler": scheduler, "steps": steps, "denoise": denoise, "sampler_name": sampler_name,
+        }  # fmt: skip
+        return {"ui": {"sag_window": [shown]}, "result": (window.start, window.end, schedule, picture)}
 
 
 def requested_steps(
     sigmas: list[float], model_sampling: ModelSampling, preset: str, unit: str, start: float, end: float
 ) -> range:
     """The steps that the inputs ask for; ValueError where these are none."""
-    if preset != CUSTOM:
+    if preset == LAST_THIRD:
+        active = last_third(sigmas)
+    elif preset != CUSTOM:
         active = steps_by_sigma(sigmas, *preset_bounds(model_sampling, preset))
-        request = f"preset={preset}"
+    elif unit == STEP:
+        active = steps_by_number(sigmas, int(start), int(end))
     else:
-        request = f"unit={unit}, start={start:g}, end={end:g}"
-        if unit == STEP:
-            active = steps_by_number(sigmas, int(start), int(end))
-        else:
-            bounds = (percent_to_sigma(model_sampling, percent) for percent in (start, end))
-            active = steps_by_sigma(sigmas, *bounds)
+        bounds = (percent_to_sigma(model_sampling, percent) for percent in (start, end))
+        active = steps_by_sigma(sigmas, *bounds)
     if not active:
+        request = f"unit={unit}, start={start:g}, end={end:g}" if preset == CUSTOM else f"preset={preset}"
         raise ValueError(
             f"{request} holds none of the {len(sigmas) - 1} steps of this schedule, "
             f"whose sigmas run from {sigmas[0]:.4g} to {sigmas[-2]:.4g}"

@@ -40,6 +40,12 @@ def steps_by_sigma(sigmas: list[float], high: float, low: float) -> range:
     return range(inside[0], inside[-1] + 1) if inside else range(0)
 
 
+def last_third(sigmas: list[float]) -> range:
+    """The last third of the steps, rounded up."""
+    count = len(steps_of(sigmas))
+    return range(count - math.ceil(count / 3), count)
+
+
 def steps_inside(sigmas: list[float], window: SigmaWindow) -> list[int]:
     """The steps of the schedule that the window holds."""
     return [i for i, sigma in enumerate(steps_of(sigmas)) if sigma in window]

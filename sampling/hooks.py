@@ -21,10 +21,11 @@ from .cpu_copy import CpuCopy
 from .host import RUN, add_wrappers, begin_run
 from .host_types import BaseModel, Conds, ModelOptions, ModelPatcher, PostCfgArgs, Sampler, WrapperExecutor
 from .masks import MASK_STORE, MaskStore, PackedMask
+from .page import tell_page
 from .post_cfg import PostCfg
 from .recorder import Evaluation
 from .run import KEYS_UNDER_WAY, CachedGuidance, Run, end_runs, note_given, note_result
-from .run_log import warn_no_post_cfg
+from .run_log import RunLog
 from .self_attention import SelfAttentionGuidance
 from .settings import FULL, Settings
 from .skipped import GuidanceSkipped
@@ -36,12 +37,14 @@ SMALLEST_FADE = 1e-6  # below it the fade is 0: sigmas are float32, so a step at
 class DelayedGuidance:
     """Guidance inside a sigma window. Immutable: clones and threads may share it.
 
-    `key` names this node's entries in the run's options, so that several of these nodes do not meet.
+    `key` names this node's entries in the run's options, so that several of these nodes do not meet. `shown_on` is the
+    page's id of the node on which its runs are told.
     """
 
     settings: Settings
     technique: SelfAttentionGuidance
     key: str
+    shown_on: str | None = None
 
     def install(self, model: ModelPatcher) -> None:
         """Register the three hooks on `model`, the caller's own clone."""
@@ -70,7 +73,9 @@ class DelayedGuidance:
             output: torch.Tensor = executor(noise, latent_image, sampler, sigmas, *args, **options)
             note_result(scope, output)
             if not Run.began(scope, self.key):
-                warn_no_post_cfg()
+                log = RunLog.unasked(self.settings.window)
+                log.write()
+                tell_page(self.shown_on, log)
             return output
         finally:
             KEYS_UNDER_WAY.discard(self.key)
@@ -116,7 +121,7 @@ class DelayedGuidance:
         its options.
         """
         post = PostCfg.of(args)
-        run = Run.of(post, self.key, self.settings.window)
+        run = Run.of(post, self.key, self.settings.window, self.shown_on)
         evaluation = Evaluation.under_way(post.transformer_options, post.sigma, self.key)
         sigma = sigma_on_cpu(evaluation, post)
         run.log.sigmas.append(sigma)
@@ -126,7 +131,7 @@ class DelayedGuidance:
             strength = self.settings.scale * self.fade_at(sigma, run, post)
             difference = self.difference(run, evaluation, sigma, post)
         except GuidanceSkipped as why:
-            run.log.skipped[str(why)] += 1
+            run.log.skipped[run.log.newest] = str(why)
             return post.denoised
         finally:
             if evaluation is not None:

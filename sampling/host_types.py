@@ -15,6 +15,7 @@ LatentFormat = Any  # what a model's latents mean
 Sampler = Any  # what takes the steps of a run
 KSampler = Any  # one sampling run of the plain sampler, with its schedule
 UNetWrapper = Any  # what another pack puts around the UNet's calls
+PromptServer = Any  # the host's web server, and its way to the pages that are open
 WrapperExecutor = Any  # what a wrapper calls to go on
 PlacedPrompt = Any  # where, and how strongly, a prompt counts
 UNet = Any  # the network in a BaseModel

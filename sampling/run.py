@@ -11,6 +11,7 @@ import torch
 from ..sag_core import SigmaWindow
 from .host import RunScope, run_scope, wrappers_exist
 from .masks import MASK_STORE, MaskStore, PackedMask, RunEnds, RunMasks, StepMask, fingerprint
+from .page import tell_page
 from .post_cfg import PostCfg
 from .run_log import RunLog
 
@@ -56,8 +57,8 @@ class Run:
     the run's data die, and written by the next run.
     """
 
-    def __init__(self, window: SigmaWindow, masks: RunMasks) -> None:
-        self.log, self.masks = RunLog(window, node=len(masks.logs)), masks
+    def __init__(self, window: SigmaWindow, masks: RunMasks, shown_on: str | None = None) -> None:
+        self.log, self.masks, self.shown_on = RunLog(window, node=len(masks.logs)), masks, shown_on
         masks.logs.append(self.log)
         self.cached: CachedGuidance | None = None
         self.uses = 0  # of what is cached
@@ -66,13 +67,16 @@ class Run:
         self.put_aside.atexit = False
 
     @classmethod
-    def of(cls, post: PostCfg, key: str, window: SigmaWindow) -> Run:
-        """The node named `key` in the run that these post-CFG arguments belong to."""
+    def of(cls, post: PostCfg, key: str, window: SigmaWindow, shown_on: str | None = None) -> Run:
+        """The node named `key` in the run that these post-CFG arguments belong to.
+
+        `shown_on` is the node of the page on which its line is shown.
+        """
         scope = run_scope(post)
         name = NAME_IN_SCOPE.format(key)
         if name not in scope:
             write_lines_put_aside()
-            scope[name] = cls(window, masks_of_run(scope, post))
+            scope[name] = cls(window, masks_of_run(scope, post), shown_on)
         return scope[name]
 
     @staticmethod
@@ -85,6 +89,7 @@ class Run:
         if self.put_aside.detach():
             self.cached = None
             write_line(self.log, self.masks)
+            tell_page(self.shown_on, self.log)
 
     def reuse(self, every: int, shape: torch.Size) -> CachedGuidance | None:
         """What is cached, where it may serve one more evaluation of this latent shape."""
@@ -99,8 +104,8 @@ class Run:
 
     def acted(self, sigma: float, guidance: CachedGuidance, reused: bool) -> None:
         """Note that guidance acted on the evaluation that was noted last."""
-        self.masks.add(StepMask(len(self.log.sigmas) - 1, sigma, guidance.mask, self.log.node, reused))
-        self.log.acted.append(sigma)
+        self.masks.add(StepMask(self.log.newest, sigma, guidance.mask, self.log.node, reused))
+        self.log.acted.append(self.log.newest)
         self.log.finite.append(guidance.finite)
         if not wrappers_exist():  # nobody will tell the run's end, when all could be read at once
             self.masks.settle()

@@ -27,6 +27,12 @@ def percent_to_sigma(model_sampling: ModelSampling, percent: float) -> float:
     return math.inf if percent <= 0 else float(model_sampling.percent_to_sigma(percent))
 
 
+def percents_of(model_sampling: ModelSampling) -> list[float]:
+    """The sigmas at 0.00, 0.01, ... 1.00 of the way, with the largest and the smallest at its ends."""
+    between = [percent_to_sigma(model_sampling, hundredth / 100) for hundredth in range(1, 100)]
+    return [float(model_sampling.sigma_max), *between, float(model_sampling.sigma_min)]
+
+
 def preset_bounds(model_sampling: ModelSampling, preset: str) -> tuple[float, float]:
     """Highest and lowest sigma of `all`, `late` or the interval."""
     late = LATE_SHARE * float(model_sampling.sigma_max)

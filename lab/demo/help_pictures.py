@@ -68,7 +68,7 @@ def mask_preview(garments: Garments) -> np.ndarray:
 
 def sigma_window(garments: Garments) -> np.ndarray:
     find = garments.node("SAG sigma window").find
-    return find("custom", "step", 8, 17, garments.model, "normal", STEPS, 1.0)[3][0].numpy()
+    return find("custom", "step", 8, 17, garments.model, "normal", STEPS, 1.0)["result"][3][0].numpy()
 
 
 def main() -> None:

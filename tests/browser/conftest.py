@@ -1,14 +1,20 @@
-"""ComfyUI's own page in Chromium, on the real server with the pack and the demo's nodes."""
+"""ComfyUI's page in Chromium, on the real server with the pack and the demo's nodes.
+
+`--page 1.58.1` puts that version of the page in the place of the host's own.
+"""
 
 import io
+import itertools
 import json
 import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browser_pages import OWN, front_end, selectors_of
 from comfy_server import ComfyServer
 from demo_graph import Links, Nodes
 from PIL import Image
@@ -17,8 +23,12 @@ ROOT = Path(__file__).parents[2]
 NODE = "SAG delayed activation"
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
-# Without it the template browser lies over the canvas on a first visit.
-SETTINGS = {"Comfy.TutorialCompleted": True}
+VIEWPORT = {"width": 1600, "height": 1200}
+CLASSIC, NODES_2 = "classic", "Nodes 2.0"
+SETTINGS = {
+    "Comfy.TutorialCompleted": True,  # else the template browser lies over the canvas on a first visit
+    "Comfy.Workflow.ShowMissingModelsWarning": False,  # of the graph that the page opens with
+}
 WORKFLOW = "window.app?.extensionManager?.workflow?.activeWorkflow"
 # The page names a workflow as the active one after it has loaded it. Before that its tracker of changes is not there.
 LOADED = f"before => {WORKFLOW}?.changeTracker && {WORKFLOW}.path !== before"
@@ -31,6 +41,22 @@ WIDGET_PLACE = """([id, name]) => {
     const [x, y] = canvas.ds.convertOffsetToCanvas(middle), corner = canvas.canvas.getBoundingClientRect();
     return [corner.left + x, corner.top + y];
 }"""
+SET_VALUE = """([id, name, value]) => {
+    app.graph.getNodeById(id).widgets.find(widget => widget.name === name).value = value;
+    app.canvas.setDirty(true, true);
+}"""
+UNFOLD = """id => {
+    const node = app.graph.getNodeById(id);
+    node.showAdvanced = true;
+    app.canvas.draw(true, true);
+}"""
+CLEAR = """first => {
+    app.canvas.setGraph(app.graph);  // out of a subgraph
+    app.graph.clear();
+    app.graph.last_node_id = first;
+    app.canvas.ds.reset();
+}"""
+SAVE_AS = "() => void app.extensionManager.command.execute('Comfy.SaveWorkflowAs')"
 ADD = """([nodes, links, ids]) => {
     for (const [name, [kind, place, values]] of Object.entries(nodes)) {
         const node = LiteGraph.createNode(kind);
@@ -46,11 +72,14 @@ ADD = """([nodes, links, ids]) => {
     return ids;
 }"""
 PICTURES = """id => {
-    const pictures = app.graph.getNodeById(id).imgs ?? [];
+    const inDom = document.querySelectorAll(`[data-node-id="${id}"] img`);  // of Nodes 2.0
+    const pictures = inDom.length ? [...inDom] : app.graph.getNodeById(id).imgs ?? [];
     const arrived = pictures.length && pictures.every(picture => picture.complete && picture.naturalWidth);
     return arrived ? pictures.map(picture => [picture.naturalWidth, picture.naturalHeight]) : null;
 }"""
 AREA = """id => {
+    const box = document.querySelector(`[data-node-id="${id}"]`)?.getBoundingClientRect();  // of Nodes 2.0
+    if (box) return {x: box.x, y: box.y, width: box.width, height: box.height};
     const node = app.graph.getNodeById(id), corner = app.canvas.canvas.getBoundingClientRect();
     const [x, y] = app.canvas.ds.convertOffsetToCanvas(node.pos), scale = app.canvas.ds.scale;
     return {x: corner.left + x, y: corner.top + y, width: node.size[0] * scale, height: node.size[1] * scale};
@@ -69,16 +98,59 @@ WATCH_FOR_POPUPS = """() => {
 }"""
 
 
+NUMBERS = itertools.count()
+OURS = "/extensions/sag-delayed-activation/"  # in the address of every file of the pack's that the page loads
+HELP_IN_A_LANGUAGE = re.compile(r"/docs/[^/]+/[a-z]+\.md")  # which the page asks for before that in English
+
+
+class Complaints:
+    """What the page's console says to which a file of the pack has led: errors, warnings, what was not to be had."""
+
+    def __init__(self, page, into: list[str]) -> None:
+        self.all = into
+        devtools = page.context.new_cdp_session(page)
+        for domain, event in [("Runtime", "consoleAPICalled"), ("Runtime", "exceptionThrown"), ("Log", "entryAdded")]:
+            devtools.on(f"{domain}.{event}", self._hear)
+            devtools.send(f"{domain}.enable")
+
+    def _hear(self, event: dict) -> None:
+        said = json.dumps(event)  # with its stack
+        kind = event.get("type") or event.get("entry", {}).get("level", "error")
+        if OURS in said and not HELP_IN_A_LANGUAGE.search(said) and kind in ("error", "warning", "assert"):
+            self.all.append(said)
+
+
 class ComfyPage:
     """What a user does in the page. `page` is Playwright's; node ids are the graph's."""
 
-    def __init__(self, page, url: str) -> None:
-        self.page, self.url = page, url
+    def __init__(self, browser, server: ComfyServer, mode: str, screen: dict) -> None:
+        self.browser, self.server, self.mode, self.screen = browser, server, mode, screen
         self.ids: dict[str, int] = {}  # of the nodes that `add` has made
+        self.page, self.complained = None, []
+        self.open()
 
-    def open(self) -> None:
-        self.page.goto(self.url)
+    def open(self, prepare: Callable = lambda page: None) -> None:
+        """In a browser that has never been there: the page keeps open workflows, and writes them down as it closes."""
+        self.close()
+        context = self.browser.new_context(**self.screen)
+        context.set_default_timeout(60_000)  # a tenth of that is enough on two idle cores
+        self.page = context.new_page()
+        Complaints(self.page, self.complained)
+        prepare(self.page)
+        self.server.post("/settings", {"Comfy.VueNodes.Enabled": self.mode == NODES_2})  # of all pages to be opened
+        self.page.goto(self.server.url)
+        self.cleared = itertools.count()  # how often
         self._loaded(None)
+        self.at = selectors_of(self.page.evaluate("__COMFYUI_FRONTEND_VERSION__"))
+
+    def close(self) -> None:
+        if self.page:
+            self.page.context.close()
+
+    def complaints(self) -> list[str]:
+        """Those to which the pack has led since the last time that they were asked for."""
+        said, self.complained[:] = [*self.complained], []
+        return said
 
     def _loaded(self, before: str | None) -> None:
         """Waits until another workflow than `before` is there, and the view where it belongs."""
@@ -90,7 +162,8 @@ class ComfyPage:
         self.page.evaluate(TWO_FRAMES)
 
     def clear(self) -> None:
-        self.page.evaluate("app.graph.clear()")
+        """With other ids for the nodes to come: some pages keep the values of a node by its id."""
+        self.page.evaluate(CLEAR, 100 * next(self.cleared))
 
     def open_file(self, path: Path) -> None:
         """As the menu's "Open" does, once the file has been picked."""
@@ -112,8 +185,8 @@ class ComfyPage:
         """Opens the search on the empty canvas, types, and takes the answer that has this name."""
         self.double_click(640, 400)
         self.page.get_by_role("combobox").press_sequentially(typed)
-        answer = re.compile(rf"^\s*{re.escape(name)}\s*model_patches")
-        self.page.get_by_role("option").filter(has_text=answer).click()
+        answer = re.compile(rf"^\s*{re.escape(name)}\s*(sag-delayed-activation\s*)?model_patches")
+        self.page.locator(self.at.found_node).filter(has_text=answer).click()
         self.page.wait_for_function("() => app.graph._nodes.length === 1")
         return self.node_id(name)
 
@@ -138,22 +211,70 @@ class ComfyPage:
 
     def values(self, node: int | None = None) -> dict[str, float | str]:
         return self.page.evaluate(
-            "id => Object.fromEntries((app.graph.getNodeById(id).widgets ?? []).map(w => [w.name, w.value]))",
+            "id => Object.fromEntries((app.graph.getNodeById(id).widgets ?? [])"
+            ".filter(w => w.serialize !== false).map(w => [w.name, w.value]))",
             node or self.node_id(),
         )
 
     def type_value(self, name: str, value: float | str, node: int | None = None) -> None:
         """A click on the widget, the value, Enter."""
+        if self.mode == NODES_2:
+            if not self.at.decimals:
+                pytest.skip("this page takes no decimal point in Nodes 2.0")
+            self._type_into(self.widget(name, node), value)
+            return
         self.page.mouse.click(*self.page.evaluate(WIDGET_PLACE, [node or self.node_id(), name]))
         box = self.page.locator(".graphdialog input")
         box.fill(str(value))
         box.press("Enter")
         box.wait_for(state="detached")
 
+    def widget(self, name: str, node: int | None = None):
+        """The box of Nodes 2.0 in which a value stands."""
+        shown = self.page.locator(f'[data-node-id="{node or self.node_id()}"]')
+        return shown.locator(f'[aria-label="{name}"] input, input[aria-label="{name}"]').first
+
+    def _type_into(self, box, value: float | str) -> None:
+        place = box.bounding_box()
+        self.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.type(str(value))
+        self.page.keyboard.press("Enter")
+        self.drawn()
+
+    def unfold(self, name: str) -> None:
+        """Shows what a node of `add` folds away, as its menu or the button at its foot does."""
+        self.page.evaluate(UNFOLD, self.ids[name])
+        self.drawn()
+
+    def set_value(self, name: str, widget: str, value: float | str) -> None:
+        """Of a node of `add`, as a script does it: without a word to anybody."""
+        self.page.evaluate(SET_VALUE, [self.ids[name], widget, value])
+        self.drawn()
+
+    def save(self, name: str) -> str:
+        """Under a name of its own, which begins with this one."""
+        name = f"{name} {next(NUMBERS)}"
+        self.page.evaluate(SAVE_AS)  # Control+s asks for no name where the workflow has one
+        self.page.get_by_role("dialog").get_by_role("textbox").fill(name)
+        self.page.keyboard.press("Enter")
+        self.page.get_by_role("dialog").wait_for(state="hidden")
+        return name
+
+    def open_saved(self, name: str) -> None:
+        """In a page of which only what was saved remains."""
+        self.open()
+        workflows = self.page.get_by_role("button", name="Workflows (w)")
+        workflows.click()
+        before = self.page.evaluate(f"{WORKFLOW}.path")
+        self.page.locator(self.at.saved_workflow % name).click()
+        self._loaded(before)
+        workflows.click()  # or they would lie over the canvas
+
     def tooltip(self, name: str, node: int | None = None) -> str:
-        """What the page shows while the mouse rests on the widget; the canvas must be empty at (640, 700)."""
+        """What the page shows while the mouse rests on the widget; the canvas must be empty at (200, 700)."""
         x, y = self.page.evaluate(WIDGET_PLACE, [node or self.node_id(), name])
-        self.page.mouse.move(640, 700)  # so that the last tooltip goes
+        self.page.mouse.move(200, 700)  # so that the last tooltip goes
         self.page.locator(".node-tooltip").wait_for(state="hidden")
         self.page.mouse.move(x - 3, y)
         self.page.mouse.move(x, y)
@@ -162,7 +283,17 @@ class ComfyPage:
         return shown.inner_text()
 
     def run(self) -> None:
-        self.page.get_by_role("button", name="Run", exact=True).click()
+        self.page.locator(self.at.run).click()
+
+    def refusal(self, sentence: str) -> None:
+        """Waits until the page shows a sentence, after the one click that it may take."""
+        if self.at.error_details:
+            self.page.locator(self.at.error_details).click()
+            info = self.page.locator(self.at.error_info)
+            self.page.locator(self.at.errors).get_by_text(sentence).or_(info).first.wait_for()
+            if info.count():
+                info.first.click()
+        self.page.locator(self.at.errors).get_by_text(sentence).first.wait_for()
 
     def pictures(self, name: str) -> list[list[int]]:
         """Width and height of the pictures that a node of `add` shows, once they are there."""
@@ -195,6 +326,10 @@ class ComfyPage:
         return json.loads(self.page.evaluate("async () => JSON.stringify((await app.graphToPrompt()).output)"))
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--page", default=OWN, help="a version of comfyui-frontend-package, or own: the host's")
+
+
 @pytest.fixture(scope="session")
 def chromium():
     playwright = pytest.importorskip("playwright.sync_api", reason="no browser: Playwright is not installed")
@@ -208,29 +343,61 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def server(chromium, tmp_path_factory):
+def server(chromium, request, tmp_path_factory):
     if not os.environ.get("COMFYUI_PATH"):
         pytest.skip("COMFYUI_PATH names no ComfyUI")
     base = tmp_path_factory.mktemp("base")
     (base / "user/default").mkdir(parents=True)
     (base / "user/default/comfy.settings.json").write_text(json.dumps(SETTINGS))
     packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo",
-             "unet-calls": ROOT / "tests/support/unet_calls"}  # fmt: skip
-    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, packs) as running:
+             "unet-calls": ROOT / "tests/support/unet_calls",
+             "page-events": ROOT / "tests/support/page_events"}  # fmt: skip
+    version = request.config.getoption("--page", OWN)
+    more = [] if version == OWN else ["--front-end-root", str(front_end(version))]
+    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, packs, *more) as running:
         yield running
 
 
 @pytest.fixture
 def screen():
-    return {"viewport": {"width": 1280, "height": 800}}
+    return {"viewport": VIEWPORT}
 
 
 @pytest.fixture
-def comfy(chromium, server, screen):
-    """The page in a browser that has never been there."""
-    context = chromium.new_context(**screen)
-    context.set_default_timeout(20_000)
-    page = ComfyPage(context.new_page(), server.url)
-    page.open()
+def mode():
+    """In which the page draws its nodes. A test that draws them in both has `mode` among its parameters."""
+    return CLASSIC
+
+
+@pytest.fixture(scope="session")
+def open_page(chromium, server):
+    """Opens the page; the caller closes it."""
+    return lambda mode, **screen: ComfyPage(chromium, server, mode, screen)
+
+
+@pytest.fixture
+def comfy(open_page, screen, mode):
+    """A page of the test's own; the pack must not have led it to a complaint in the end."""
+    page = open_page(mode, **screen)
     yield page
-    context.close()
+    page.close()
+    assert page.complaints() == []
+
+
+@pytest.fixture(scope="module")
+def used_pages(open_page):
+    pages = {}
+    yield pages
+    for page in pages.values():
+        page.close()
+
+
+@pytest.fixture
+def used(used_pages, open_page, mode):
+    """A page that other tests of the module have used, with an empty graph: to open one takes seconds."""
+    if mode not in used_pages:
+        used_pages[mode] = open_page(mode, viewport=VIEWPORT)
+    page = used_pages[mode]
+    page.clear()
+    yield page
+    assert page.complaints() == []

@@ -1,4 +1,7 @@
-"""Makes the README's pictures of the page: `python dev.py screenshots`. By its name no other command collects it."""
+"""Makes the README's pictures of the newest page in Nodes 2.0: `python dev.py screenshots --page 1.58.1`.
+
+By its name no other command collects it.
+"""
 
 import io
 from pathlib import Path
@@ -23,11 +26,16 @@ ARRANGE = """([places, ids]) => {
     for (const [name, [x, y, width, height]] of Object.entries(places)) {
         const node = app.graph.getNodeById(ids[name]);
         node.pos = [x, y];
-        if (width) node.setSize([width, Math.max(height, node.computeSize()[1])]);
+        if (width) node.setSize([width, Math.max(height, node.computeSize()[1])]);  // what is drawn may be higher
         else node.collapse();
     }
     app.canvas.draw(true, true);
 }"""
+
+
+@pytest.fixture
+def mode():
+    return "Nodes 2.0"
 
 
 @pytest.fixture
@@ -104,4 +112,4 @@ def test_the_mask_preview_with_its_tiles(comfy):
 def test_the_thumbnail_of_the_mask_preview(comfy):
     preview_four(comfy, steps=20, sigma_start=0.5)
     picture = seen(comfy, {"preview": (0, 0, 470, 470)}, square=True).resize((THUMBNAIL, THUMBNAIL))
-    picture.save(EXAMPLES / "Mask preview.jpg", quality=90)
+    picture.save(EXAMPLES / "SAG mask preview.jpg", quality=90)

@@ -1,6 +1,7 @@
 """Every example opens from the template browser, complete, and the server takes it."""
 
 import json
+from itertools import combinations
 
 import pytest
 from comfy_server import ServerProblem
@@ -50,3 +51,34 @@ def test_the_page_queues_what_the_servers_tests_take_it_to_queue(comfy, server, 
     comfy.open_file(example)
     queued = {key: {part: node[part] for part in ("class_type", "inputs")} for key, node in comfy.prompt().items()}
     assert queued == api_prompt(json.loads(example.read_text()), server.get("/object_info"))
+
+
+# Left, top, right and bottom of each node with its title, in the graph's own units.
+AREAS = """() => Object.fromEntries(app.graph._nodes.map(node => {
+    const drawn = document.querySelector(`[data-node-id="${node.id}"]`);  // in Nodes 2.0, higher than it says itself
+    const [left, top] = [node.pos[0], node.pos[1] - LiteGraph.NODE_TITLE_HEIGHT];
+    const width = drawn?.offsetWidth ?? node.size[0];
+    const height = drawn?.offsetHeight ?? node.size[1] + LiteGraph.NODE_TITLE_HEIGHT;
+    return [`${node.id} ${node.type}`, [left, top, left + width, top + height]];
+}))"""
+SEE_ALL = """() => {
+    app.canvas.ds.scale = 0.4;
+    app.canvas.ds.offset = [100, 100];
+    app.canvas.draw(true, true);
+}"""
+ALL_DRAWN = """mode => mode === "classic"
+    || app.graph._nodes.every(node => document.querySelector(`[data-node-id="${node.id}"]`)?.offsetHeight)"""
+
+
+@pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
+def test_no_node_of_an_example_lies_over_another(comfy, example, mode):
+    comfy.open_file(example)
+    comfy.page.evaluate(SEE_ALL)
+    comfy.page.wait_for_function(ALL_DRAWN, arg=mode)
+    comfy.drawn()
+    areas = comfy.page.evaluate(AREAS).items()
+    assert not [
+        (a, b)
+        for (a, one), (b, other) in combinations(areas, 2)
+        if one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+    ]

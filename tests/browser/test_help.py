@@ -27,10 +27,10 @@ def panel(comfy, kind):
     """The node's help, opened from the node library as a user does."""
     page = comfy.page
     page.get_by_role("button", name="Node Library (n)").click()
-    page.get_by_placeholder("Search Nodes...").fill(kind)
-    leaf = page.locator(".node-lib-tree-explorer .tree-leaf").filter(has=page.get_by_text(kind, exact=True))
+    page.locator(comfy.at.library_search).fill(kind)
+    leaf = page.locator(comfy.at.library_node).filter(has=page.get_by_text(kind, exact=True))
     leaf.hover()
-    leaf.locator(".help-button").click()
+    leaf.locator(comfy.at.help).click()
     shown = page.locator(".node-help-content")
     shown.get_by_role("heading", name="Inputs").wait_for()
     return shown

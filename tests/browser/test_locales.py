@@ -28,7 +28,8 @@ PLACE = """kind => {
     app.canvas.draw(true, true);
     return {
         title: node.title,
-        labels: Object.fromEntries(node.widgets.map(widget => [widget.name, widget.label])),
+        labels: Object.fromEntries(node.widgets.filter(widget => widget.serialize !== false)
+            .map(widget => [widget.name, widget.label])),
         slots: Object.fromEntries(node.inputs.map(input => [input.name, input.localized_name])),
     };
 }"""
@@ -56,8 +57,7 @@ def texts(locale):
 @pytest.fixture
 def chinese(comfy):
     """The page with its language set to Chinese, for this page only."""
-    comfy.page.route("**/api/settings", lambda route: route.fulfill(json=SETTINGS))
-    comfy.open()
+    comfy.open(lambda page: page.route("**/api/settings", lambda route: route.fulfill(json=SETTINGS)))
     comfy.page.wait_for_function("LiteGraph.registered_node_types.KSampler.title !== 'KSampler'")
     comfy.page.evaluate(KEEP_TEXTS, f"nodeDefs.{NODE}.display_name")
     return comfy

@@ -7,6 +7,7 @@ import pytest
 from demo_graph import ADVANCED, BASIC, PREVIEW, WINDOW, preview, sampled
 
 pytestmark = pytest.mark.browser
+in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 
 
 def ancestors_workflow(widgets_values):
@@ -55,11 +56,13 @@ def test_searched_by_an_alias_it_is_found(comfy, server, kind, alias):
 @pytest.mark.parametrize("kind", [BASIC, ADVANCED])
 def test_hovering_an_input_shows_its_tooltip_as_written(comfy, server, kind):
     comfy.build(*sampled(kind))
+    comfy.unfold("sag")
     declared = inputs(server, kind)
     for name in defaults(server, kind):
         assert comfy.tooltip(name, comfy.ids["sag"]) == declared[name][1]["tooltip"]
 
 
+@in_both_modes
 def test_a_typed_value_stays_and_is_queued_to_the_hundredth(comfy):
     comfy.build(*sampled())
     typed = {"scale": 0.28, "blur_sigma": 1.99, "sigma_start": 999.99, "sigma_end": 0.01}
@@ -70,6 +73,7 @@ def test_a_typed_value_stays_and_is_queued_to_the_hundredth(comfy):
     assert {name: queued[name] for name in typed} == typed
 
 
+@in_both_modes
 @pytest.mark.parametrize("window, calls", [((15.0, 0.0), 4), ((0.01, 0.0), 2)], ids=["every step", "no step"])
 def test_a_run_ends_in_pictures_and_makes_one_more_unet_call_per_step_in_the_window(comfy, server, window, calls):
     comfy.build(*sampled(sigma_start=window[0], sigma_end=window[1]))
@@ -79,6 +83,7 @@ def test_a_run_ends_in_pictures_and_makes_one_more_unet_call_per_step_in_the_win
     assert server.get("/unet_calls") - before == calls
 
 
+@in_both_modes
 def test_nothing_pops_up_during_a_run(comfy):
     comfy.build(*sampled())
     comfy.add(*preview())
@@ -88,26 +93,21 @@ def test_nothing_pops_up_during_a_run(comfy):
     assert comfy.popups() == []
 
 
+@in_both_modes
 def test_saved_values_are_there_after_the_page_is_opened_anew(comfy, server):
     comfy.build(*sampled())
     wanted = {"scale": 0.28, "blur_sigma": 1.5, "sigma_start": 4.09, "sigma_end": 0.7}
     for name, value in wanted.items():
         comfy.type_value(name, value)
-    comfy.page.keyboard.press("Control+s")
-    comfy.page.get_by_role("dialog").get_by_role("textbox").fill("kept")
-    comfy.page.keyboard.press("Enter")
-    comfy.page.get_by_role("dialog").wait_for(state="hidden")
-    saved = server.get("/userdata/workflows%2Fkept.json")
+    name = comfy.save("kept")
+    saved = server.get(f"/userdata/workflows%2F{quote(name)}.json")
     (node,) = (node for node in saved["nodes"] if node["type"] == BASIC)
     assert node["widgets_values"] == list(wanted.values())
-    comfy.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")  # only what was saved may remain
-    comfy.open()
-    comfy.page.get_by_role("button", name="Workflows (w)").click()
-    comfy.page.get_by_text("kept.json").click()
-    comfy.page.wait_for_function("node => app.graph._nodes.some(n => n.type === node)", arg=BASIC)
+    comfy.open_saved(name)
     assert comfy.values() == wanted
 
 
+@in_both_modes
 @pytest.mark.parametrize("extra", [[], [True]], ids=["without auto_scale", "with auto_scale"])
 def test_the_ancestors_saved_workflow_opens_with_its_values(comfy, tmp_path, extra):
     saved = tmp_path / "ancestor.json"
@@ -118,12 +118,12 @@ def test_the_ancestors_saved_workflow_opens_with_its_values(comfy, tmp_path, ext
     assert not comfy.page.get_by_role("dialog").count()
 
 
+@in_both_modes
 def test_a_refused_window_is_named_on_the_page_and_outlined_on_the_node(comfy):
     comfy.build(*sampled(sigma_start=1.0, sigma_end=2.0))
     comfy.watch_for_popups()
     assert comfy.outline(comfy.ids["sag"]) is None
     comfy.run()
-    shown = comfy.page.get_by_role("dialog").inner_text()
-    assert "sigma_start must not be below sigma_end, got sigma_start=1.0, sigma_end=2.0" in shown
-    assert comfy.outline(comfy.ids["sag"]) == "red"
+    comfy.refusal("sigma_start must not be below sigma_end, got sigma_start=1.0, sigma_end=2.0")
+    assert comfy.outline(comfy.ids["sag"]) == comfy.at.refused_outline
     assert comfy.popups()  # so that their absence in a good run says something

@@ -30,6 +30,12 @@ def basic_guider(model):
     return guider
 
 
+def test_the_page_folds_away_what_is_seldom_set_and_the_order_of_inputs_stays():
+    inputs = Node.INPUT_TYPES()["optional"]
+    assert list(inputs) == ["threshold", "branch", "layer", "fade", "rescale", "rescale_mode", "every", "detail"]
+    assert [name for name, (_, options) in inputs.items() if not options.get("advanced")] == ["fade", "detail"]
+
+
 REGIONS = prompt(5, area=(12, 16, 4, 8)) + prompt(6)
 
 

@@ -29,7 +29,7 @@ HERE = {  # whether the host under test is as new as that
     "some": False,
 }
 SAYS = {since: f"ComfyUI {since}" for since in HERE}
-SAYS["some"] = "another model or prompt: the pack asks for it with care"
+SAYS["some"] = "another model or prompt, or a running server (tests/server): the pack asks for it with care"
 STARRED = {  # how many values are unpacked into a call
     "ModelPatcher.set_model_attn1_replace": (2, 3),  # a block, or a block and a transformer in it
     "WrapperExecutor": (0,),  # whatever the host gave
@@ -46,7 +46,12 @@ USED = {  # names of types are those of sampling/host_types.py
     "comfy.samplers.KSampler": ("the schedule, for the window node", "2024"),
     "comfy.samplers.SAMPLER_NAMES": ("choices of the window node", "2024"),
     "comfy.samplers.SCHEDULER_NAMES": ("choices of the window node", "2024"),
+    "comfy_execution.utils.get_executing_context().node_id": ("which node of the page is executed", "some"),
     "nodes.PreviewImage().save_images": ("shows the masks", "2024"),
+    "server.PromptServer.instance": ("the way to the page", "some"),
+    "PromptServer.client_id": ("the page whose prompt is executed; None for a script's", "some"),
+    "PromptServer.send_progress_text": ("the line on a node", "some"),
+    "PromptServer.send_sync": ("what the strip draws of a run", "some"),
     "ModelPatcher.clone": ("the MODEL that was given stays as it is", "2024"),
     "ModelPatcher.model_options": ("what is there before: chained, not overwritten", "2024"),
     'ModelPatcher.get_model_object("diffusion_model")': ("the UNet, with what other nodes patched", "2024"),
@@ -61,7 +66,8 @@ USED = {  # names of types are those of sampling/host_types.py
     "BaseModel.model_sampling.sigma_min": ("whether a fade is open", "2024"),
     "ModelSampling.noise_scaling": ("whether a latent is pure noise", "2024"),
     "ModelSampling.percent_to_sigma": ("percents of the window node", "2024"),
-    "ModelSampling.sigma_max": ("preset late", "2024"),
+    "ModelSampling.sigma_max": ("preset late, and the curve that the page draws", "2024"),
+    "ModelSampling.sigma_min": ("the curve that the page draws", "2024"),
     "WrapperExecutor.class_obj.model_options": ("of the guider whose run it is: that run's own", "0.3.7"),
     "KSampler.sigmas": ("the schedule itself", "2024"),
     "PlacedPrompt.area": ("a prompt's place", "2024"),

@@ -5,11 +5,10 @@ import logging
 import threading
 from types import SimpleNamespace
 
-import comfy.samplers
 import pytest
 import torch
 from hosts import since_0_3_7
-from tiny_unet import NEGATIVE, POSITIVE, guided, sample
+from tiny_unet import bare, sample
 from watch import recorded
 
 from sag_delayed_activation.sag_core import SigmaWindow
@@ -37,20 +36,6 @@ def records(caplog):
 
 def fail(*_, **__):
     raise RuntimeError("broken")
-
-
-class Bare(comfy.samplers.CFGGuider):
-    """A guider that evaluates both prompts and calls nothing after CFG."""
-
-    def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006  as the host has it
-        conds = [self.conds["positive"], self.conds["negative"]]
-        return comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, model_options)[0]
-
-
-def bare(model):
-    guider = Bare(model)
-    guider.set_conds(POSITIVE, NEGATIVE)
-    return guided(guider)
 
 
 def in_a_later_layer(model, patched, monkeypatch):

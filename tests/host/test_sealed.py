@@ -87,7 +87,7 @@ def test_the_pack_imports_patches_samples_and_shows_behind_the_seal(seal, model,
         nodes = import_anew("a_sealed_pack")
         (patched,) = nodes["SAG delayed activation (advanced)"].patch(model, 0.5, 2.0, 15.0, 0.0)
         latent = sample(patched)
-        window = nodes["SAG sigma window"].find("all", "step", 0.0, 1.0, model, "normal", 4, 1.0)
+        window = nodes["SAG sigma window"].find("all", "step", 0.0, 1.0, model, "normal", 4, 1.0)["result"]
         shown = nodes["SAG mask preview"].show(patched, {"samples": latent})
     assert window[3].shape[-1] == 3 and len(shown["ui"]["images"]) == 4
     assert len(list(seal.folder.glob("*.png"))) == 4

@@ -1,5 +1,6 @@
 """The helper that answers "which sigmas do I type", against the host's own schedules and samplers."""
 
+import json
 import math
 from types import SimpleNamespace
 
@@ -39,7 +40,7 @@ def find(model):
     def run(start=0, end=10000, unit="step", preset="custom", scheduler="normal", steps=20, denoise=1.0, **more):
         return SAGSigmaWindow().find(
             preset, unit, start, end, more.pop("model", model), scheduler, steps, denoise, **more
-        )
+        )["result"]
 
     return run
 
@@ -179,6 +180,19 @@ def test_percents_mean_what_the_host_means(find, models, kind):
     high, low = percent_to_sigma(0.2), percent_to_sigma(0.7)
     assert held(found) == [i for i, sigma in enumerate(found[2][:-1]) if low <= sigma <= high]
     assert held(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("steps, first", [(1, 0), (2, 1), (3, 2), (19, 12), (20, 13), (21, 14)])
+def test_the_last_third_are_the_last_steps_of_the_schedule_rounded_up(find, models, kind, steps, first):
+    found = find(math.nan, -3.0, preset="last third", scheduler="karras", model=models[kind], steps=steps)
+    assert held(found) == list(range(first, steps))
+
+
+def test_new_presets_come_last_so_that_saved_workflows_keep_theirs():
+    assert SAGSigmaWindow.INPUT_TYPES()["required"]["preset"][0] == [
+        "custom", "all", "late", "interval 0.28 to 5.42", "last third",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -379,3 +393,20 @@ def test_the_step_axis_has_at_most_eleven_labels():
 def test_a_percent_that_the_host_gives_as_a_tensor_is_a_float_here():
     cascade = SimpleNamespace(percent_to_sigma=lambda percent: torch.tensor(1.5))
     assert isinstance(schedule.percent_to_sigma(cascade, 0.5), float)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_is_told_the_models_own_schedule_and_the_active_steps(models, kind):
+    found = SAGSigmaWindow().find("custom", "step", 5, 12, models[kind], "normal", 20, 1.0)
+    (told,) = json.loads(json.dumps(found["ui"], allow_nan=False))["sag_window"]
+    assert told["sigmas"] == found["result"][2].tolist() and told["active"] == [5, 11]
+    assert (told["scheduler"], told["steps"], told["denoise"], told["sampler_name"]) == ("normal", 20, 1.0, "euler")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_is_told_what_the_host_makes_of_each_hundredth_of_the_way(models, kind):
+    told = SAGSigmaWindow().find("all", "step", 0, 1, models[kind], "karras", 4, 1.0)["ui"]["sag_window"][0]["percents"]
+    model_sampling = models[kind].get_model_object("model_sampling")
+    assert told[1:-1] == [float(model_sampling.percent_to_sigma(hundredth / 100)) for hundredth in range(1, 100)]
+    assert (told[0], told[-1]) == (model_sampling.sigma_max, model_sampling.sigma_min)
+    assert told == sorted(told, reverse=True)

@@ -35,3 +35,9 @@ def unpacked(archive, tmp_path_factory):
 def sources(unpacked):
     """The text of each Python file that users get, by its path in the pack."""
     return {path.relative_to(unpacked).as_posix(): path.read_text() for path in sorted(unpacked.rglob("*.py"))}
+
+
+@pytest.fixture(scope="session")
+def scripts(unpacked):
+    """The text of each JavaScript file that users get, by its path in the pack."""
+    return {path.relative_to(unpacked).as_posix(): path.read_text() for path in sorted(unpacked.rglob("*.js"))}

@@ -42,9 +42,10 @@ def test_the_archive_holds_what_the_host_loads_and_nothing_else(unpacked, source
     assert files == TO_READ | loaded_from(sources) | tracked(*TO_SERVE)
 
 
-def test_what_is_served_are_texts_and_pictures(unpacked):
+def test_what_is_served_are_texts_and_pictures_and_the_pages_scripts(unpacked, scripts):
     served = {path.suffix for folder in TO_SERVE for path in unpacked.glob(f"{folder}/**/*") if path.is_file()}
-    assert served <= {".json", ".md", ".jpg", ".png", ".webp"}
+    assert served <= {".json", ".md", ".jpg", ".png", ".webp", ".js"}
+    assert scripts and all(name.startswith("web/js/") for name in scripts)
 
 
 def test_the_archive_is_below_one_mebibyte(archive):

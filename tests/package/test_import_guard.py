@@ -22,7 +22,7 @@ def history(tmp_path):
 
     repository.mkdir()
     git("init", "-q")
-    git("--work-tree", HOST, "add", "--", "comfy", "*.py")
+    git("--work-tree", HOST, "add", "--", "comfy", "comfy_execution", "*.py")
     git("--work-tree", HOST, "commit", "-q", "-m", "the host")
     return tmp_path
 

@@ -2,13 +2,14 @@
 
 import ast
 import json
+import posixpath
 import re
 import subprocess
 import sys
 
 import pytest
 
-BROUGHT_BY_THE_HOST = {"torch", "numpy", "PIL", "comfy", "nodes"}
+BROUGHT_BY_THE_HOST = {"torch", "numpy", "PIL", "comfy", "comfy_execution", "nodes", "server"}
 STANDARD = {
     "__future__", "collections", "dataclasses", "functools", "importlib", "inspect", "itertools", "logging", "math",
     "re", "textwrap", "typing", "uuid", "weakref",
@@ -71,6 +72,77 @@ def test_what_users_get_has_nothing_forbidden_in_it(sources):
 )
 def test_the_reading_sees(source, seen):
     assert list(forbidden(source)) == [seen]
+
+
+WORDS_OF_SCRIPTS = {  # that run a text, make elements of one, or reach out of the page
+    "eval", "Function", "setTimeout", "setInterval", "innerHTML", "outerHTML", "insertAdjacentHTML",
+    "setHTMLUnsafe", "srcdoc", "DOMParser", "createContextualFragment", "writeln", "script", "iframe", "href", "src",
+    "fetch", "fetchApi", "XMLHttpRequest", "WebSocket", "EventSource", "sendBeacon", "RTCPeerConnection", "Worker",
+    "importScripts", "serviceWorker", "localStorage", "sessionStorage", "indexedDB", "cookie", "location", "open",
+    "postMessage",
+}  # fmt: skip
+OF_THE_PAGE = {"/scripts/app.js", "/scripts/api.js"}
+NAMESPACES = "http://www.w3.org/"  # names of kinds of elements, which nobody fetches
+COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`])//[^\n]*", re.DOTALL)
+
+
+def forbidden_in_script(name, source, scripts):
+    """What of it the pack may not have: words, imports of what is not its own, addresses."""
+    code = COMMENT.sub("", source)
+    yield from (word for word in re.findall(r"\w+", code) if word in WORDS_OF_SCRIPTS)
+    yield from re.findall(r"""[.["'`]\s*(constructor)\b""", code)  # of a function: it runs a text, as Function does
+    for imported in re.findall(r"\bimport\b[^;\n]*", code):
+        path = re.fullmatch(r'import (?:\{[^{}]*\}|\w+) from "([^"]+)"', imported)
+        own = path and posixpath.normpath(posixpath.join(posixpath.dirname(name), path[1]))
+        if not path or not (path[1] in OF_THE_PAGE or own in scripts):
+            yield imported
+    yield from re.findall(r"""(?:\b\w+:|["'`])//[^\s"'`]*""", code.replace(NAMESPACES, ""))
+
+
+def test_the_pages_scripts_have_nothing_forbidden_in_them(scripts):
+    found = {name: list(forbidden_in_script(name, source, scripts)) for name, source in scripts.items()}
+    assert scripts and found == dict.fromkeys(scripts, [])
+
+
+@pytest.mark.parametrize(
+    "source, seen",
+    [
+        ("strip.innerHTML = text;", "innerHTML"),
+        ("strip['outerHTML'] = text;", "outerHTML"),
+        ("eval('1');", "eval"),
+        ("new Function('1')();", "Function"),
+        ("(() => {}).constructor('1')();", "constructor"),
+        ("setTimeout('1');", "setTimeout"),
+        ("html('script', {});", "script"),
+        ("const picture = html('img', { src: '1' });", "src"),
+        ("await fetch('/prompt');", "fetch"),
+        ("api.fetchApi('/prompt');", "fetchApi"),
+        ("new WebSocket(address);", "WebSocket"),
+        ("const there = 'https://example.org/x';", "https://example.org/x"),
+        ("const there = '//example.org/x';", "'//example.org/x"),
+        ("const there = `wss://${host}`;", "wss://${host}"),
+        ('import { x } from "https://example.org/x.js";', 'import { x } from "https://example.org/x.js"'),
+        ('import { x } from "/extensions/other/x.js";', 'import { x } from "/extensions/other/x.js"'),
+        ('import { x } from "./missing.js";', 'import { x } from "./missing.js"'),
+        ('import("./strip.js");', 'import("./strip.js")'),
+    ],
+)
+def test_the_reading_of_scripts_sees(source, seen):
+    assert seen in list(forbidden_in_script("web/js/x.js", source, {"web/js/strip.js"}))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/* innerHTML, https://example.org */ const a = 1; // eval",
+        'import { svg } from "./strip.js";',
+        'import { app } from "/scripts/app.js";',
+        'document.createElementNS("http://www.w3.org/2000/svg", "g");',
+        "const half = (a) => a / 2 / 3;",
+    ],
+)
+def test_the_reading_of_scripts_passes(source):
+    assert list(forbidden_in_script("web/js/x.js", source, {"web/js/strip.js"})) == []
 
 
 def test_ruffs_security_rules_hold_without_exceptions(unpacked):

@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[2]
 PACK = "sag-delayed-activation"
 # On how many of two steps each SAG node of an example acts: sigma is 14.6 on the first, 0.03 on the second.
 STEPS_THAT_ACT = {
-    "Basic": [2],
-    "Mask preview": [2],
-    "Schedule of two windows": [1, 1],
-    "SDXL with the advanced node": [2],
-    "Sigma window wired in": [1],
+    "SAG basic": [2],
+    "SAG mask preview": [2],
+    "SAG schedule of two windows": [1, 1],
+    "SAG on SDXL with the advanced node": [2],
+    "SAG sigma window wired in": [1],
     "SAG compare on your model": [1, 2, 2],  # the host samples the last first
     "SAG compare on your SDXL model": [1, 2, 2],
 }
@@ -78,5 +78,5 @@ def test_what_it_previews_is_there(outcome, example):
     """The plot of the sigma window; of the masks one tile for each step that acted."""
     pictures, _ = outcome
     previews = {kind: len(shown) for kind, shown in pictures.items() if kind != "SaveImage"}
-    wanted = {"Sigma window wired in": {"PreviewImage": 1}, "Mask preview": {"SAG mask preview": 2}}
+    wanted = {"SAG sigma window wired in": {"PreviewImage": 1}, "SAG mask preview": {"SAG mask preview": 2}}
     assert previews == wanted.get(example.stem, {})

@@ -29,11 +29,12 @@ def free_port() -> int:
 class ComfyServer:
     """A ComfyUI on 127.0.0.1 with the given folders as its only custom nodes; a context manager.
 
-    `base` is a scratch folder for its input, output and models, so that nothing is written into the host's.
+    `base` is a scratch folder for its input, output and models, so that nothing is written into the host's. `more` are
+    words for its command line.
     """
 
-    def __init__(self, comfyui: Path, base: Path, custom_nodes: dict[str, Path]) -> None:
-        self.comfyui, self.base, self.custom_nodes = Path(comfyui), Path(base), custom_nodes
+    def __init__(self, comfyui: Path, base: Path, custom_nodes: dict[str, Path], *more: str) -> None:
+        self.comfyui, self.base, self.custom_nodes, self.more = Path(comfyui), Path(base), custom_nodes, more
         self.log = self.base / "server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -46,7 +47,7 @@ class ComfyServer:
                 (nodes / name).symlink_to(Path(folder).resolve(), target_is_directory=True)
         command = [sys.executable, str(self.comfyui / "main.py"), "--cpu", "--listen", "127.0.0.1", "--port",
                    str(self.port), "--disable-auto-launch", "--base-directory", str(self.base),
-                   "--disable-api-nodes", "--database-url", "sqlite:///:memory:"]  # fmt: skip
+                   "--disable-api-nodes", "--database-url", "sqlite:///:memory:", *self.more]  # fmt: skip
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:

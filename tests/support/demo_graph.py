@@ -24,9 +24,9 @@ def sampled(kind: str = BASIC, steps: int = 2, **settings: Any) -> tuple[Nodes, 
         "model": ("SAG demo: model", (100, 160), {}),
         "latent": ("SAG demo: latent", (100, 300), {}),
         "sag": (kind, (340, 160), settings),
-        "sampler": ("KSampler", (660, 160), sampler),
-        "image": ("SAG demo: image", (980, 160), {}),
-        "shown": ("PreviewImage", (980, 260), {}),
+        "sampler": ("KSampler", (720, 160), sampler),
+        "image": ("SAG demo: image", (1040, 160), {}),
+        "shown": ("PreviewImage", (1040, 280), {}),
     }
     links = [
         "model.model > sag.model",
@@ -43,8 +43,8 @@ def sampled(kind: str = BASIC, steps: int = 2, **settings: Any) -> tuple[Nodes, 
 def window(steps: int, **settings: Any) -> tuple[Nodes, Links]:
     """The sigma window of a sampler with `steps`, wired into the SAG node, and its plot."""
     nodes = {
-        "window": (WINDOW, (340, 470), {"scheduler": "normal", "steps": steps, **settings}),
-        "plot": ("PreviewImage", (660, 470), {}),
+        "window": (WINDOW, (340, 540), {"scheduler": "normal", "steps": steps, **settings}),
+        "plot": ("PreviewImage", (720, 620), {}),
     }
     links = [
         "model.model > window.model",
@@ -57,4 +57,4 @@ def window(steps: int, **settings: Any) -> tuple[Nodes, Links]:
 
 def preview() -> tuple[Nodes, Links]:
     """The mask preview at the end of a sampled graph."""
-    return {"preview": (PREVIEW, (340, 470), {})}, ["sag.MODEL > preview.model", "sampler.LATENT > preview.samples"]
+    return {"preview": (PREVIEW, (340, 540), {})}, ["sag.MODEL > preview.model", "sampler.LATENT > preview.samples"]

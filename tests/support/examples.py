@@ -65,6 +65,7 @@ def run(server, workflow: dict[str, Any]) -> tuple[dict[str, list[np.ndarray]], 
     pictures = {
         prompt[key]["class_type"]: [picture(server, image) for image in output["images"]]
         for key, output in shown.items()
+        if "images" in output  # the sigma window tells the page numbers
     }
     return pictures, server.log.read_text()[logged:]
 

@@ -11,7 +11,10 @@ import pytest
 
 def source_of(module: str) -> str:
     """The module's source; empty where the host has none."""
-    found = importlib.util.find_spec(module)
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:  # of the package it would be in
+        return ""
     return Path(found.origin).read_text() if found else ""
 
 
@@ -61,3 +64,7 @@ has_todays_nodes = only(
 CUSTOM = "comfy_extras.nodes_custom_sampler"
 has_dual_model = only("class Guider_DualModel" in source_of(CUSTOM), "needs ComfyUI 0.24: a guider on two models")
 changes_cfg = only("class CFGOverride" in source_of(CUSTOM), "needs ComfyUI of summer 2026: CFG Override")
+says_which_node_it_executes = only(
+    "get_executing_context" in source_of("comfy_execution.utils"),
+    "needs ComfyUI of summer 2025: the node that is being executed",
+)

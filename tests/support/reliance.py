@@ -16,7 +16,7 @@ ROOM = ROOT / "sampling"  # every key that is written out there is the host's
 SOURCES = sorted({*ROOT.glob("*.py"), *ROOM.glob("*.py"), *ROOT.glob("pictures/*.py")} - {ROOT / "dev.py"})
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 TYPES = {n.targets[0].id for n in TREES[ROOM / "host_types.py"].body if isinstance(n, ast.Assign)}
-MODULES = {"comfy", "nodes", "folder_paths", "node_helpers"}
+MODULES = {"comfy", "comfy_execution", "nodes", "server", "folder_paths", "node_helpers"}
 UNKNOWN = "something without annotation"
 
 

@@ -96,6 +96,21 @@ def guided(guider, steps=4, shape=SHAPE):
     return guider.sample(noise(shape), torch.zeros(shape), sampler, sigmas, disable_pbar=True, seed=3)
 
 
+class Bare(comfy.samplers.CFGGuider):
+    """A guider that evaluates both prompts and calls nothing after CFG."""
+
+    def predict_noise(self, x, timestep, model_options={}, seed=None):  # noqa: B006  as the host has it
+        conds = [self.conds["positive"], self.conds["negative"]]
+        return comfy.samplers.calc_cond_batch(self.inner_model, conds, x, timestep, model_options)[0]
+
+
+def bare(model):
+    """The latent that it gives."""
+    guider = Bare(model)
+    guider.set_conds(POSITIVE, NEGATIVE)
+    return guided(guider)
+
+
 def guidances(model, patch, run=sample) -> list[tuple]:
     """What `patch` adds to `denoised` in each evaluation of a run, with the prediction of the positive prompt."""
     seen = []

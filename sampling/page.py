@@ -1,0 +1,66 @@
+"""What a run did, told to the page from which it was queued: a line on the node, and numbers for its strip.
+
+It goes through the host's own server, as the progress of a run does. Where no server runs, or a script without a page
+queued the prompt, nothing is sent. What is sent never holds a picture or a prompt.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from .host_types import PromptServer
+from .run_log import RunLog
+from .settings import NAME
+
+RUN_ENDED = "sag_delayed_activation.run"  # the event; web/js/runs.js hears it and says what it holds
+
+
+def node_under_way() -> str | None:
+    """The page's id of the node that the host executes, "12:5" for node 5 in the subgraph 12; None if it does not say.
+
+    To have the id as an input (UNIQUE_ID) would put it into the keys of the host's cache: the node's own, and that of
+    every sampler behind it.
+    """
+    try:
+        from comfy_execution.utils import get_executing_context
+    except ImportError:  # before summer 2025
+        return None
+    context = get_executing_context()
+    return None if context is None else context.node_id
+
+
+def tell_page(node: str | None, log: RunLog) -> None:
+    """Tell what the node with this id did in the run that has just ended."""
+    if node is None:
+        return
+    try:
+        server = running_server()
+        if server is not None and server.client_id is not None:
+            send(server, node, log)
+    except Exception:  # of a host that has changed: no run shall end by it
+        logging.warning("%s: the page was not told of the run", NAME, exc_info=True)
+
+
+def running_server() -> PromptServer | None:
+    """The host's server; None in a script that has none."""
+    try:
+        from server import PromptServer
+    except ImportError:
+        return None
+    return getattr(PromptServer, "instance", None)
+
+
+def send(server: PromptServer, node: str, log: RunLog) -> None:
+    """To the client whose prompt is being executed."""
+    text = log.text()
+    server.send_progress_text(f"⚠ {text}" if log.warns else text, node, sid=server.client_id)
+    server.send_sync(RUN_ENDED, numbers(log) | {"node": node, "text": text}, sid=server.client_id)
+
+
+def numbers(log: RunLog) -> dict[str, Any]:
+    """What the strip draws."""
+    return {
+        "sigmas": log.sigmas, "acted": log.acted, "skipped": list(log.skipped), "warns": log.warns,
+        "start": log.window.start, "end": log.window.end,
+    }  # fmt: skip

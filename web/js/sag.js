@@ -1,0 +1,82 @@
+/** What this pack adds to ComfyUI's page. What a page lacks for it is left out. */
+
+import { app } from "/scripts/app.js";
+
+import { view as guidance } from "./guidance.js";
+import { listen, runOf } from "./runs.js";
+import { view as sigmaWindow } from "./sigma_window.js";
+import { Strip } from "./strip.js";
+import { language, say } from "./texts.js";
+import { showAsSteps, valueOf } from "./widgets.js";
+
+const STRIPS = "SAG delayed activation.Strips", FOLDED = "SAG delayed activation.Folded"; // settings of the page
+const MARGIN = 10, WIDTH = 340; // pixels: around a strip, and of a node in which its line can be read
+const PREVIEW = "SAG mask preview", PREVIEW_SIZE = /** @type {[number, number]} */ ([480, 520]); // to read a tile
+const VIEWS = { "SAG delayed activation": guidance, "SAG delayed activation (advanced)": guidance,
+  "SAG sigma window": sigmaWindow };
+const updates = new WeakMap(); // what keeps the strip of a node up to date
+
+const setting = (id, usual) => app.extensionManager?.setting?.get(id) ?? usual;
+/** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
+const heightOf = (node) => (/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode ? 0 : node.computeSize()[1]);
+
+/** @param {ComfyNode} node */
+function addStrip(node, view) {
+  const folds = view === guidance, isFolded = () => folds && setting(FOLDED, false);
+  const fold = folds ? () => app.extensionManager.setting.set(FOLDED, !isFolded()) : null;
+  const strip = new Strip(remember, fold), getMinHeight = () => Strip.height(isFolded()) + 2 * MARGIN;
+  const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight, getMaxHeight: getMinHeight };
+  node.addDOMWidget("sag_strip", "sag_strip", strip.element, options).serialize = false;
+  node.setSize([Math.max(node.size[0], WIDTH), heightOf(node)]);
+
+  let folded, shown, run;
+  updates.set(node, () => {
+    if (folded !== isFolded()) {
+      if (folded !== undefined) node.setSize([node.size[0], heightOf(node)]);
+      strip.fold((folded = isFolded()), say("folded"));
+    }
+    if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
+    const width = strip.element.clientWidth, values = node.widgets?.map(({ name }) => [valueOf(node, name)]);
+    const now = JSON.stringify([width, language(), values]);
+    if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
+    [shown, run] = [now, runOf(node)];
+    strip.show(view(node, run));
+    node.setDirtyCanvas(true, true); // the page puts it in its place the next time that it draws
+  });
+}
+
+/** Makes what was done a change of its own for undo. */
+function remember() {
+  app.canvas.emitBeforeChange?.();
+  app.canvas.emitAfterChange?.();
+}
+
+function attempt(does, otherwise = () => {}) {
+  try {
+    does?.();
+  } catch (fault) {
+    console.error("SAG delayed activation: a strip is not shown. The nodes work without it.", fault);
+    otherwise();
+  }
+}
+
+/** A value may be set without a word to anybody, so all are looked at. */
+function everyFrame() {
+  for (const node of app.canvas?.graph?._nodes ?? []) attempt(updates.get(node), () => updates.delete(node));
+  requestAnimationFrame(everyFrame);
+}
+
+app.registerExtension({
+  name: "SAG delayed activation",
+  settings: [
+    { id: STRIPS, name: say("strips"), type: "boolean", defaultValue: true },
+    { id: FOLDED, name: say("folded"), type: "boolean", defaultValue: false },
+  ],
+  setup: () => attempt(() => (listen(), everyFrame())),
+  nodeCreated: (/** @type {ComfyNode} */ node) =>
+    attempt(() => {
+      const view = VIEWS[node.comfyClass];
+      if (node.comfyClass === PREVIEW) node.setSize(PREVIEW_SIZE);
+      if (view && "addDOMWidget" in node && setting(STRIPS, true)) addStrip(node, view);
+    }),
+});

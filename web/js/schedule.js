@@ -1,0 +1,68 @@
+/**
+ * Schedules in plain numbers, in the words of `sigma_window.py`: a schedule is the falling list of the sigmas at which
+ * a step begins, without the 0 at its end. Steps count from 0. `percents` are what percent_to_sigma gives at equal
+ * distances from 0 to 1: the model's largest sigma, those on the way, its smallest.
+ */
+
+/** The height at `x` of the line through the points (xs, ys), xs rising; outside of them that of its end. */
+function interpolate(xs, ys, x) {
+  const after = xs.findIndex((known) => known >= x);
+  if (after <= 0) return ys[after < 0 ? ys.length - 1 : 0];
+  const share = (x - xs[after - 1]) / (xs[after] - xs[after - 1]);
+  return ys[after - 1] + share * (ys[after] - ys[after - 1]);
+}
+
+/** Falling sigmas at places from 0 on the left to 1 on the right, the logarithm linear between two of them. */
+export class Axis {
+  constructor(sigmas, places = sigmas.map((_, i) => i / (sigmas.length - 1))) {
+    this.depths = sigmas.map((sigma) => -Math.log(sigma));
+    this.places = places;
+  }
+
+  /** Of steps in columns of one width, each sigma in the middle of its column. */
+  static ofSteps(steps) {
+    const half = (i) => Math.sqrt(steps[i] / (steps[i + 1] ?? steps[i] / 2)); // of the way to the next
+    const last = steps.length - 1, middles = points(steps).map(({ place }) => place);
+    return new Axis([steps[0] * half(0), ...steps, steps[last] / half(Math.max(0, last - 1))], [0, ...middles, 1]);
+  }
+
+  place = (sigma) => interpolate(this.depths, this.places, -Math.log(sigma));
+  sigma = (place) => Math.exp(-interpolate(this.places, this.depths, place));
+}
+
+/** The percents of SD1.x, SD2.x and SDXL, for the time in which the MODEL is not known. */
+export const STABLE_DIFFUSION = (() => {
+  let kept = 1; // of the picture's variance
+  const betas = Array.from({ length: 1000 }, (_, i) => interpolate([0, 999], [0.00085 ** 0.5, 0.012 ** 0.5], i) ** 2);
+  return betas.map((beta) => Math.sqrt(1 / (kept *= 1 - beta) - 1)).reverse();
+})();
+
+/** What KSampler's schedule will be like; other schedulers than these four are drawn as normal. */
+export function guess(percents, scheduler, steps, denoise) {
+  const count = denoise < 1 ? Math.floor(steps / denoise) : steps, axis = new Axis(percents);
+  const [high, low] = [percents[0], percents[percents.length - 1]];
+  const formulas = {
+    normal: (share) => axis.sigma(share),
+    simple: (_, step) => axis.sigma(Math.floor((step * 1000) / count) / 999),
+    karras: (share) => interpolate([0, 1], [high ** (1 / 7), low ** (1 / 7)], share) ** 7,
+    exponential: (share) => high * (low / high) ** share,
+  };
+  const formula = formulas[scheduler] ?? formulas.normal, last = Math.max(1, count - 1);
+  return Array.from({ length: count }, (_, step) => formula(step / last, step)).slice(-steps);
+}
+
+/** Each step in the middle of its column, as high as the logarithm of its sigma. */
+export function points(steps) {
+  const low = Math.log(steps[steps.length - 1]), range = Math.log(steps[0]) - low || 1;
+  return steps.map((sigma, i) => ({ place: (i + 0.5) / steps.length, height: (Math.log(sigma) - low) / range }));
+}
+
+/** At most eleven round steps, from 0. */
+export function stepTicks(count) {
+  const stride = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((stride) => count <= 11 * stride) ?? 1000;
+  const steps = Array.from({ length: Math.ceil(count / stride) }, (_, i) => i * stride);
+  return steps.map((step) => ({ place: (step + 0.5) / count, text: `${step}` }));
+}
+
+/** A number as people write it. */
+export const short = (value) => String(Number(value.toPrecision(3)));

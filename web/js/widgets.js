@@ -1,0 +1,28 @@
+/** A node's own inputs, read and set as the page does. */
+/** @param {ComfyNode} node @param {string} name */
+const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
+
+/** undefined where it is wired in, and so not known here. @param {ComfyNode} node @returns {any} */
+export function valueOf(node, name) {
+  const slot = node.inputs.findIndex(({ widget }) => widget?.name === name);
+  return slot >= 0 && node.isInputConnected(slot) ? undefined : widgetOf(node, name)?.value;
+}
+
+/** @param {ComfyNode} node @param {string} name @param {number} value */
+export function setValue(node, name, value) {
+  const widget = widgetOf(node, name);
+  if (!widget || widget.value === value) return;
+  widget.value = value;
+  widget.callback?.(value);
+  node.setDirtyCanvas(true, true);
+}
+
+/** Whole numbers without decimals, changed by one. What is saved and queued stays as it is. @param {ComfyNode} node */
+export function showAsSteps(node, name, inSteps) {
+  const widget = widgetOf(node, name), one = inSteps ? 1 : 0.01;
+  const precision = inSteps && Number.isInteger(widget?.value) ? 0 : 2;
+  if (!widget || (widget.options.precision === precision && widget.options.step2 === one)) return;
+  Object.assign(widget.options, { precision, step2: one, step: 10 * one }); // older pages divide `step` by 10
+  if (node.widgets) node.widgets.push(/** @type {any} */ (node.widgets.pop())); // Nodes 2.0 looks at the list alone
+  node.setDirtyCanvas(true, true);
+}
