@@ -18,7 +18,7 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 MEMORY, DISK = 20, 8  # GiB
-(EXAMPLE,) = (path for path in EXAMPLES if path.stem.startswith("SDXL"))
+(EXAMPLE,) = (path for path in EXAMPLES if path.stem.startswith("SAG on SDXL"))
 
 
 @pytest.fixture(scope="module")
