@@ -77,8 +77,8 @@ def test_the_graph_with_its_finished_pictures(comfy):
     comfy.run()
     comfy.pictures("shown")
     shoot(comfy, "graph", {
-        "model": (0, 0, 185, 70), "latent": (0, 140, 185, 30), "sag": (205, 0, 235, 130),
-        "sampler": (460, 0, 235, 262), "image": (715, 0, 0, 0), "larger": (890, 0, 0, 0), "shown": (715, 50, 340, 0),
+        "model": (0, 0, 225, 70), "latent": (0, 150, 225, 30), "sag": (245, 0, 330, 0), "sampler": (595, 0, 250, 262),
+        "image": (865, 0, 0, 0), "larger": (1040, 0, 0, 0), "shown": (865, 50, 340, 0),
     })  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def test_the_sigma_window_with_its_plot(comfy):
     comfy.run()
     comfy.pictures("plot")
     shoot(comfy, "sigma_window", {
-        "model": (0, 0, 280, 70), "window": (0, 150, 280, 0), "sag": (330, 0, 440, 130), "plot": (330, 200, 440, 370),
+        "model": (0, 0, 280, 70), "window": (0, 150, 280, 0), "sag": (330, 0, 440, 0), "plot": (330, 330, 440, 370),
     })  # fmt: skip
 
 
