@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from lab.benchmarks.variants import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
+from lab.benchmarks.cases import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
 
-Ratio = Callable[[pd.DataFrame], pd.Series]
-RATIOS: dict[str, Ratio] = {  # of times by variant
+RATIOS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {  # of times by variant
     "all steps / limit": lambda t: t[ALL] / t[LIMIT],
     "ComfyUI's own SAG / limit": lambda t: t[HOST] / t[LIMIT],
     "no step / unpatched": lambda t: t[NONE] / t[UNPATCHED],
@@ -25,19 +24,16 @@ class Estimate(NamedTuple):
     """A median and its 95 % bootstrap interval; no interval (NaN) where there are too few values."""
 
     median: float
-    low: float
-    high: float
+    low: float = np.nan
+    high: float = np.nan
 
 
 def estimate(values: Iterable[float]) -> Estimate:
     """Of the values that are there; NaN is none."""
-    known = np.array(list(values), dtype=float)
-    known = known[~np.isnan(known)]
-    median = float(np.median(known)) if len(known) else np.nan
+    known = pd.Series(values, dtype=float).dropna()
     if len(known) < 3:
-        return Estimate(median, np.nan, np.nan)
-    interval = bootstrap((known,), np.median, method="percentile", rng=0).confidence_interval
-    return Estimate(median, float(interval.low), float(interval.high))
+        return Estimate(known.median())
+    return Estimate(known.median(), *bootstrap((known,), np.median, method="percentile", rng=0).confidence_interval)
 
 
 def shown(values: Iterable[float], pattern: str = "{:.4f}") -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from lab.benchmarks import plots
+from lab.benchmarks.cases import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
 from lab.benchmarks.paired import RATIOS, by_case, shown
-from lab.benchmarks.timing import MIB
-from lab.benchmarks.variants import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
 from lab.markdown import put
 from lab.records import read
 
 Found = dict[str, pd.DataFrame]  # the records by kind
+RESULTS = Path(__file__).with_name("RESULTS.md")
+MIB = 2**20
 LAUNCH_BOUND = "sd15-512-b1"
 SHOWN = {
     UNPATCHED: "unpatched", LIMIT: "the limit", HOST: "ComfyUI's own SAG", ALL: "this pack, all steps",
@@ -61,13 +62,10 @@ def times(found: Found) -> str:
 
 
 def memory(found: Found) -> str:
-    samples = found["sample"]
-    if samples["peak_bytes"].isna().all():
-        return "Not counted on a CPU."
-    mebibytes = samples.assign(peak=samples["peak_bytes"].where(samples["seconds"].notna()) / MIB)
-    peaks = mebibytes.groupby(["case", "variant"], sort=False)["peak"].max().unstack()[list(VARIANTS)]
+    rows = found["sample"].dropna(subset="seconds").astype({"peak_bytes": float})
+    peaks = rows.groupby(["case", "variant"], sort=False)["peak_bytes"].max().unstack()[list(VARIANTS)] / MIB
     cells = peaks.map("{:.0f}".format) + peaks.sub(peaks[UNPATCHED], axis="index").map(" ({:+.1f})".format)
-    return cells.where(peaks.notna(), "out of memory").rename(columns=SHOWN).to_markdown()
+    return cells.where(peaks.notna(), "not counted").rename(columns=SHOWN).to_markdown()
 
 
 def checks(found: Found) -> str:
@@ -78,10 +76,10 @@ def checks(found: Found) -> str:
 
 
 def launch_bound(found: Found) -> str:
-    cases, steps = by_case(found["sample"]), found["sample"].groupby("case")["steps"].first()
-    if LAUNCH_BOUND not in cases:
+    steps = found["sample"].groupby("case")["steps"].first()
+    if LAUNCH_BOUND not in steps:
         return ""
-    ms = 1000 * cases[LAUNCH_BOUND] / steps[LAUNCH_BOUND]
+    ms = 1000 * by_case(found["sample"])[LAUNCH_BOUND] / steps[LAUNCH_BOUND]
     extra = {SHOWN[name]: ms[name] - ms[UNPATCHED] for name in (LIMIT, HOST, ALL)}
     extra["this pack, beyond ComfyUI's own"] = ms[ALL] - ms[HOST]
     return pd.DataFrame({"extra per active step, ms": {k: shown(v, "{:.2f}") for k, v in extra.items()}}).to_markdown()
@@ -92,10 +90,9 @@ def import_time(found: Found) -> str:
 
 
 def ceilings(found: Found) -> str:
-    tera = found["ceilings"].drop(columns="kind") / 1e12
     names = {"copy_bytes_per_s": "copy, read and written, TB/s", "float16_flops": "product in float16, TFLOP/s",
              "float32_flops": "product in float32, TFLOP/s"}  # fmt: skip
-    return tera[list(names)].rename(columns=names).to_markdown(index=False, floatfmt=".3g")
+    return (found["ceilings"][list(names)] / 1e12).rename(columns=names).to_markdown(index=False, floatfmt=".3g")
 
 
 def floor(found: Found) -> str:

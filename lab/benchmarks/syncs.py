@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from lab.benchmarks.cases import Case, Workload, workload
-from lab.benchmarks.timing import time_sample
-from lab.benchmarks.variants import ALL, HOST, NONE, UNPATCHED, variant
+from torch.profiler import profile, record_function
+
+from lab.benchmarks.cases import ALL, HOST, NONE, UNPATCHED, Case, Workload, workload
 from lab.records import Records
 
 UNET_CALL = "UNet call"
@@ -38,16 +38,17 @@ class Call(NamedTuple):
 
 def trace(work: Workload, model: Any) -> list[Event]:
     """The profiler's events of one sample, each UNet call marked."""
-    from torch.profiler import profile, record_function
-
     unet = model.model.diffusion_model
-    marked = record_function(UNET_CALL)(unet.forward)
-    with patch.object(unet, "forward", marked), profile() as profiler:
+    with patch.object(unet, "forward", record_function(UNET_CALL)(unet.forward)), profile() as profiler:
         work.sample(model)
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "trace.json"
-        profiler.export_chrome_trace(str(path))
-        return json.loads(path.read_text())["traceEvents"]
+        profiler.export_chrome_trace(f"{scratch}/trace.json")
+        return json.loads(Path(scratch, "trace.json").read_text())["traceEvents"]
+
+
+def in_order(events: list[Event]) -> list[Event]:
+    """Those that lasted for some time."""
+    return sorted((e for e in events if e.get("ph") == "X"), key=lambda e: e["ts"])
 
 
 def end(event: Event) -> float:
@@ -56,11 +57,10 @@ def end(event: Event) -> float:
 
 def calls_in(events: list[Event]) -> list[Call]:
     """The UNet calls of a trace in their order; those that launched no kernel are left out."""
-    events = sorted((e for e in events if e.get("ph") == "X"), key=lambda e: e["ts"])
+    events, calls = in_order(events), []
     ends = {e["args"]["correlation"]: end(e) for e in events if e.get("cat") == "kernel"}
     by_cpu = [e for e in events if e.get("cat") in ("cuda_runtime", "cuda_driver")]
     launches = [(e["ts"], ends.get(e.get("args", {}).get("correlation"))) for e in by_cpu]  # and when its kernel ended
-    calls = []
     for span in (e for e in events if e["name"] == UNET_CALL and e.get("cat") == "user_annotation"):
         own = [(ts, ended) for ts, ended in launches if ended and span["ts"] <= ts <= end(span)]
         if own:
@@ -70,7 +70,7 @@ def calls_in(events: list[Event]) -> list[Call]:
 
 def waits_in(events: list[Event]) -> list[Event]:
     """The events in which the CPU waits for the GPU, in their order."""
-    return sorted((e for e in events if e.get("ph") == "X" and WAITS.match(e["name"])), key=lambda e: e["ts"])
+    return [e for e in in_order(events) if WAITS.match(e["name"])]
 
 
 def inside(call: Call, waits: list[Event]) -> list[str]:
@@ -88,13 +88,10 @@ def draining(call: Call, following: Call | None, waits: list[Event]) -> list[str
 def sync(records: Records, case: Case) -> None:
     work = workload(case)
     for name in (UNPATCHED, NONE, ALL, HOST):
-        model = variant(name, work.model, case.steps)
-        time_sample(work, model)  # what is made once, at the first use, is no finding
+        model = work.variant(name)
+        work.sample(model)  # what is made once, at the first use, is no finding
         events = trace(work, model)
         calls, waits = calls_in(events), waits_in(events)
-        found = {
-            "inside": [inside(call, waits) for call in calls],
-            "draining": [draining(call, after, waits) for call, after in zip_longest(calls, calls[1:])],
-        }
-        records.add(kind="sync", case=case.name, steps=case.steps, variant=name, calls=len(calls), **found)
-        print(f"{name:9} {len(calls):3} UNet calls with kernels", found, flush=True)
+        records.add(kind="sync", case=case.name, steps=case.steps, variant=name, calls=len(calls),
+                    inside=[inside(call, waits) for call in calls],
+                    draining=[draining(call, after, waits) for call, after in zip_longest(calls, calls[1:])])

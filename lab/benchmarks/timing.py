@@ -7,14 +7,12 @@ import itertools
 import platform
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch.utils import collect_env
-
-MIB = 2**20
 
 
 class Sample(NamedTuple):
@@ -33,23 +31,17 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def bytes_held() -> int:
-    """Bytes in tensors on the GPU, once nothing is left that only awaits its collection."""
-    gc.collect()
-    return torch.cuda.memory_allocated() if cuda() else 0
-
-
 def load(model: Any) -> None:
-    """Make `model` the host's current one, so that switching to it is not timed."""
+    """Make `model` the host's current one, so that switching to it is not timed, and drop what nobody needs."""
     import comfy.model_management
 
     comfy.model_management.load_models_gpu([model])
+    gc.collect()
 
 
 def time_sample(workload: Any, model: Any, baseline: int = 0) -> Sample:
     """One sample of `workload` with `model`, from an idle device until the latent is on the CPU."""
     load(model)
-    gc.collect()
     calls: list[None] = []
     counter = model.model.diffusion_model.register_forward_pre_hook(lambda *_: calls.append(None))
     if cuda():
@@ -76,18 +68,6 @@ def median_seconds(work: Callable[..., Any], inputs: Sequence[tuple], budget: fl
     names = {"work": work, "turns": itertools.cycle(inputs)}
     timer = benchmark.Timer("work(*next(turns))", globals=names, num_threads=torch.get_num_threads())
     return timer.blocked_autorange(min_run_time=budget).median
-
-
-def until(ends: float, numbers: Iterable[int]) -> Iterator[int]:
-    """The numbers in turn, as long as one that takes as long as the longest before it is over by `ends`."""
-    longest = 0.0
-    for number in numbers:
-        started = time.monotonic()
-        if started + longest > ends:
-            print(f"out of time before repetition {number}", flush=True)
-            return
-        yield number
-        longest = max(longest, time.monotonic() - started)
 
 
 def machine() -> dict[str, str]:

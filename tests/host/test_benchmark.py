@@ -13,9 +13,9 @@ from hosts import has_todays_nodes
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lab.benchmarks import cases, report
+from lab.benchmarks.cases import VARIANTS
 from lab.benchmarks.own_time import own_stretches
 from lab.benchmarks.runs import run
-from lab.benchmarks.variants import VARIANTS, variant
 from lab.loading import ROOT
 from lab.records import Records, read
 
@@ -70,7 +70,7 @@ def test_a_step_takes_no_more_operations_than_with_comfyuis_own_sag():
     work, counts = cases.workload(case), {}
     work.sample(work.model)  # the first one loads the model, too
     for name in ("unpatched", "host", "all", "none"):
-        model = variant(name, work.model, case.steps)
+        model = work.variant(name)
         with torch.no_grad(), Operations() as operations:
             work.sample(model)
         counts[name] = operations.count
