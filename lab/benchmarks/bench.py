@@ -30,9 +30,8 @@ from lab.benchmarks.compiling import compile_both
 from lab.benchmarks.floor import floor
 from lab.benchmarks.own_time import growth
 from lab.benchmarks.report import RESULTS, write
-from lab.benchmarks.runs import import_time, run
 from lab.benchmarks.syncs import sync
-from lab.benchmarks.timing import machine
+from lab.benchmarks.timing import import_time, machine, run
 from lab.loading import load_host
 from lab.records import Records
 

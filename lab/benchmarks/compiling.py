@@ -65,5 +65,5 @@ def compile_both(records: Records, case: Case, reps: int) -> None:
                     distance=distance(result.latent, wanted[name]))  # fmt: skip
         for repetition in range(reps):
             for how, patched in (("eager", model), ("compiled", compiled)):
-                records.add(kind="compile time", case=case.name, variant=name, how=how, repetition=repetition,
-                            seconds=time_sample(work, patched).seconds)  # fmt: skip
+                _, found = time_sample(work, patched)
+                records.add(kind="compile time", case=case.name, variant=name, how=how, repetition=repetition, **found)

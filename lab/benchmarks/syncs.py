@@ -11,9 +11,9 @@ import json
 import math
 import re
 import tempfile
-from itertools import zip_longest
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
 from torch.profiler import profile, record_function
@@ -26,14 +26,7 @@ WAITS = re.compile(r"^cu(da)?\w*Synchronize\w*$|^cudaMemcpy$|^aten::_local_scala
 SLACK = 1.0  # microseconds that the CPU's and the GPU's clocks may differ in a trace
 
 Event = dict[str, Any]
-
-
-class Call(NamedTuple):
-    """One UNet call in a trace, in microseconds: when its kernels were launched, and when they ran."""
-
-    first_launch: float
-    last_launch: float
-    last_kernel_end: float
+Call = tuple[float, float, float]  # of a UNet call: its first launch, its last, and the end of its last kernel
 
 
 def trace(work: Workload, model: Any) -> list[Event]:
@@ -46,43 +39,30 @@ def trace(work: Workload, model: Any) -> list[Event]:
         return json.loads(Path(scratch, "trace.json").read_text())["traceEvents"]
 
 
-def in_order(events: list[Event]) -> list[Event]:
-    """Those that lasted for some time."""
-    return sorted((e for e in events if e.get("ph") == "X"), key=lambda e: e["ts"])
-
-
 def end(event: Event) -> float:
     return event["ts"] + event["dur"]
 
 
 def calls_in(events: list[Event]) -> list[Call]:
-    """The UNet calls of a trace in their order; those that launched no kernel are left out."""
-    events, calls = in_order(events), []
+    """The UNet calls among events in order; those that launched no kernel are left out."""
     ends = {e["args"]["correlation"]: end(e) for e in events if e.get("cat") == "kernel"}
     by_cpu = [e for e in events if e.get("cat") in ("cuda_runtime", "cuda_driver")]
     launches = [(e["ts"], ends.get(e.get("args", {}).get("correlation"))) for e in by_cpu]  # and when its kernel ended
-    for span in (e for e in events if e["name"] == UNET_CALL and e.get("cat") == "user_annotation"):
-        own = [(ts, ended) for ts, ended in launches if ended and span["ts"] <= ts <= end(span)]
-        if own:
-            calls.append(Call(own[0][0], own[-1][0], max(ended for _, ended in own)))
-    return calls
+    spans = [e for e in events if e["name"] == UNET_CALL and e.get("cat") == "user_annotation"]
+    of_calls = [[(ts, done) for ts, done in launches if done and span["ts"] <= ts <= end(span)] for span in spans]
+    return [(own[0][0], own[-1][0], max(done for _, done in own)) for own in of_calls if own]
 
 
-def waits_in(events: list[Event]) -> list[Event]:
-    """The events in which the CPU waits for the GPU, in their order."""
-    return [e for e in in_order(events) if WAITS.match(e["name"])]
-
-
-def inside(call: Call, waits: list[Event]) -> list[str]:
-    """Names of the waits between the call's first and last launch."""
-    return [e["name"] for e in waits if call.first_launch <= e["ts"] <= call.last_launch]
-
-
-def draining(call: Call, following: Call | None, waits: list[Event]) -> list[str]:
-    """Names of the waits between this call's last launch and the next one's first that last until this one is done."""
-    until = min(call.last_kernel_end, following.first_launch if following else math.inf)
-    between = [e for e in waits if call.last_launch < e["ts"] < until]
-    return [e["name"] for e in between if end(e) >= call.last_kernel_end - SLACK]
+def waits_of(events: list[Event]) -> dict[str, list[list[str]]]:
+    """Of each UNet call the names of the waits inside of it, and of those after it that drain the queue."""
+    events = sorted((e for e in events if e.get("ph") == "X"), key=lambda e: e["ts"])
+    calls, waits = calls_in(events), [e for e in events if WAITS.match(e["name"])]
+    inside, draining = [], []
+    for (first, last, done), (following, *_) in pairwise([*calls, (math.inf,)]):
+        inside.append([e["name"] for e in waits if first <= e["ts"] <= last])
+        after = [e for e in waits if last < e["ts"] < min(done, following)]
+        draining.append([e["name"] for e in after if end(e) >= done - SLACK])
+    return {"inside": inside, "draining": draining}
 
 
 def sync(records: Records, case: Case) -> None:
@@ -90,8 +70,5 @@ def sync(records: Records, case: Case) -> None:
     for name in (UNPATCHED, NONE, ALL, HOST):
         model = work.variant(name)
         work.sample(model)  # what is made once, at the first use, is no finding
-        events = trace(work, model)
-        calls, waits = calls_in(events), waits_in(events)
-        records.add(kind="sync", case=case.name, steps=case.steps, variant=name, calls=len(calls),
-                    inside=[inside(call, waits) for call in calls],
-                    draining=[draining(call, after, waits) for call, after in zip_longest(calls, calls[1:])])
+        waits = waits_of(trace(work, model))
+        records.add(kind="sync", case=case.name, steps=case.steps, variant=name, calls=len(waits["inside"]), **waits)

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lab.benchmarks import cases, report
 from lab.benchmarks.cases import VARIANTS
 from lab.benchmarks.own_time import own_stretches
-from lab.benchmarks.runs import run
+from lab.benchmarks.timing import run
 from lab.loading import ROOT
 from lab.records import Records, read
 
