@@ -29,12 +29,12 @@ from lab.benchmarks.cases import Case
 from lab.benchmarks.compiling import compile_both
 from lab.benchmarks.floor import floor
 from lab.benchmarks.own_time import growth
-from lab.benchmarks.report import RESULTS, write
 from lab.benchmarks.syncs import sync
 from lab.benchmarks.timing import import_time, machine, run
 from lab.loading import load_host
 from lab.records import Records
 
+HERE = Path(__file__).parent
 COMMANDS = {
     "run": lambda records, o: run(records, o.case, o.reps, o.ends),
     "floor": lambda records, o: floor(records),
@@ -70,7 +70,9 @@ def opened(file: Path, resume: bool) -> Records:
 def main() -> None:
     began, options = time.monotonic(), arguments()
     if options.command == "report":
-        return write(options.files, options.out or RESULTS)
+        from lab.benchmarks.report import write  # what it needs is not on every machine that measures
+
+        return write(options.files, options.out or HERE / "RESULTS.md")
     load_host()
     import comfy.cli_args
 
@@ -78,7 +80,7 @@ def main() -> None:
     logging.getLogger().setLevel(logging.ERROR)  # the pack's line after each run still costs what it costs
     torch.set_grad_enabled(False)
     options.case, options.ends = options.case._replace(steps=options.steps), began + options.budget_seconds
-    file = options.out or RESULTS.parent / "out" / f"{options.command}.jsonl"
+    file = options.out or HERE / "out" / f"{options.command}.jsonl"
     COMMANDS[options.command](opened(file, resume=options.command == "run"), options)
 
 

@@ -7,12 +7,11 @@ from mark to mark in its queue, where a wait for the CPU counts too; on the CPU 
 
 from __future__ import annotations
 
-import functools
 import random
 import statistics
 import time
 from collections.abc import Callable
-from functools import partialmethod
+from functools import partialmethod, wraps
 from typing import Any
 from unittest.mock import patch
 
@@ -54,7 +53,7 @@ class Stopwatch:
     def during(self, function: Function, running: bool) -> Function:
         """The function, running or not while it is called, and afterwards as before."""
 
-        @functools.wraps(function)  # the host's executor says by its attributes whose work it does
+        @wraps(function)  # the host's executor says by its attributes whose work it does
         def timed(*args: Any, **options: Any) -> Any:
             before = self.running
             self.switch(running)

@@ -21,7 +21,6 @@ from lab.markdown import put
 from lab.records import read
 
 Found = dict[str, pd.DataFrame]  # the records by kind
-RESULTS = Path(__file__).with_name("RESULTS.md")
 MIB = 2**20
 LAUNCH_BOUND = "sd15-512-b1"
 SHOWN = {
