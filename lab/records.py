@@ -24,11 +24,11 @@ def read(*files: Path, **like: Any) -> list[Record]:
 class Records:
     """A file of records; `rows` are those that it holds."""
 
-    def __init__(self, file: Path, resume: bool = True) -> None:
-        """Goes on with what the file holds already; if not `resume`, begins it anew."""
+    def __init__(self, file: Path, resume: bool = True, echo: bool = False) -> None:
+        """Goes on with what the file holds already; if not `resume`, begins it anew. `echo` prints what is added."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-        self.file, self.rows = file, read(file) if resume else []
+        self.echo, self.file, self.rows = echo, file, read(file) if resume else []
         text = file.read_bytes() if resume else b""
         with file.open("r+b") as opened:
             opened.truncate(text.rfind(b"\n") + 1)  # without a last line that was cut off
@@ -37,3 +37,5 @@ class Records:
         self.rows.append(values)
         with self.file.open("a") as opened:
             opened.write(json.dumps(values) + "\n")
+        if self.echo:
+            print(values, flush=True)

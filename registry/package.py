@@ -13,7 +13,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 ROOT = Path(__file__).resolve().parents[1]
 MADE_BY_THE_TOOL = ROOT / "node.zip"
@@ -62,13 +62,11 @@ def copy_with_addresses(made: Path, archive: Path, repository: str) -> None:
 def with_addresses(text: str, repository: str) -> str:
     """Markdown whose relative pictures and links are addresses on the main branch of a GitHub repository."""
     pictures = f"{repository.replace('//github.com/', '//raw.githubusercontent.com/')}/main/"
-    pages = f"{repository}/blob/main/"
 
     def addressed(found: re.Match[str]) -> str:
         mark, words, path = found.groups()
-        if urlsplit(path).scheme or path.startswith("#"):
-            return found[0]
-        return f"{mark}[{words}]({pictures if mark else pages}{path})"
+        base = pictures if mark else f"{repository}/blob/main/"
+        return found[0] if path.startswith("#") else f"{mark}[{words}]({urljoin(base, path)})"
 
     return LINK.sub(addressed, text)
 

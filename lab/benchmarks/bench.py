@@ -4,11 +4,11 @@
 Needs torch and a ComfyUI that COMFYUI_PATH names; `report` needs matplotlib, pandas and scipy too. All of it is there
 with `python dev.py bench ...`. Measurements are lines of JSON in a file; `report` makes tables and plots of them:
 
-    run      all variants of --case, --reps times or until --budget-seconds are over; goes on where it was stopped
-    floor    the attention map of --tokens against what the card could do at best
-    growth   own time of --family against tokens, batch and steps
-    compile  through ComfyUI's TorchCompileModel with --backend
-    sync     where the CPU waits for the GPU
+    run      all variants of --case, --reps times or for --budget-seconds; goes on where it was stopped
+    floor    the attention map alone, against what the card could do at best
+    growth   the node's own time against tokens, batch and steps; a small UNet's on a CPU
+    compile  --case through ComfyUI's TorchCompileModel, --reps times
+    sync     where the CPU waits for the GPU, in --case
     load     how long importing the pack takes
     report   puts what is in FILES into RESULTS.md, or --out
 """
@@ -25,23 +25,21 @@ from pathlib import Path
 
 import torch
 
-from lab.benchmarks.cases import FAMILIES, Case
+from lab.benchmarks.cases import Case
 from lab.benchmarks.compiling import compile_both
 from lab.benchmarks.floor import floor
-from lab.benchmarks.import_time import import_time
 from lab.benchmarks.own_time import growth
-from lab.benchmarks.runs import run
 from lab.benchmarks.syncs import sync
-from lab.benchmarks.timing import machine
+from lab.benchmarks.timing import import_time, machine, run
 from lab.loading import load_host
 from lab.records import Records
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).parent
 COMMANDS = {
     "run": lambda records, o: run(records, o.case, o.reps, o.ends),
-    "floor": lambda records, o: floor(records, o.tokens),
-    "growth": lambda records, o: growth(records, o.family, o.reps, o.ends),
-    "compile": lambda records, o: compile_both(records, o.case, o.backend, o.reps),
+    "floor": lambda records, o: floor(records),
+    "growth": lambda records, o: growth(records, o.reps, o.ends),
+    "compile": lambda records, o: compile_both(records, o.case, o.reps),
     "sync": lambda records, o: sync(records, o.case),
     "load": lambda records, o: import_time(records, o.reps),
 }
@@ -52,19 +50,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("command", choices=[*COMMANDS, "report"])
     parser.add_argument("files", type=Path, nargs="*", help="for report")
     parser.add_argument("--out", type=Path, help="default: COMMAND.jsonl in lab/benchmarks/out")
-    parser.add_argument("--case", default="tiny", help="tiny, or family-side-batch such as sdxl-1024-b4")
+    parser.add_argument("--case", type=Case.named, default="tiny", help="or family-side-batch such as sdxl-1024-b4")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument("--budget-seconds", type=float, default=math.inf)
-    parser.add_argument("--tokens", type=int, nargs="+", default=[1024, 4096, 16384, 65536])
-    parser.add_argument("--family", default="sdxl", choices=FAMILIES)
-    parser.add_argument("--backend", default="inductor")
     return parser.parse_args()
 
 
 def opened(file: Path, resume: bool) -> Records:
     """The file, with a line on this machine added; SystemExit if what it holds is of another."""
-    records, here = Records(file, resume), machine()
+    records, here = Records(file, resume, echo=True), machine()
     for record in records.rows:
         if record["kind"] == "machine" and not here.items() <= record.items():
             raise SystemExit(f"{file} is of another machine or software. Here is {here}; use another file.")
@@ -75,7 +70,7 @@ def opened(file: Path, resume: bool) -> Records:
 def main() -> None:
     began, options = time.monotonic(), arguments()
     if options.command == "report":
-        from lab.benchmarks.report import write
+        from lab.benchmarks.report import write  # what it needs is not on every machine that measures
 
         return write(options.files, options.out or HERE / "RESULTS.md")
     load_host()
@@ -84,7 +79,7 @@ def main() -> None:
     comfy.cli_args.args.use_pytorch_cross_attention = True  # on the CPU, too, what the host takes on NVIDIA cards
     logging.getLogger().setLevel(logging.ERROR)  # the pack's line after each run still costs what it costs
     torch.set_grad_enabled(False)
-    options.case, options.ends = Case.named(options.case, options.steps), began + options.budget_seconds
+    options.case, options.ends = options.case._replace(steps=options.steps), began + options.budget_seconds
     file = options.out or HERE / "out" / f"{options.command}.jsonl"
     COMMANDS[options.command](opened(file, resume=options.command == "run"), options)
 

@@ -1,4 +1,4 @@
-"""What is sampled: the host's own UNets in the shapes of SD1.5 and SDXL with random weights, and their prompts.
+"""What is sampled: the host's own UNets in the shapes of SD1.5 and SDXL with random weights, in several variants.
 
 Time does not depend on the values, as long as they stay finite; so the weights are drawn on the device itself.
 """
@@ -6,13 +6,14 @@ Time does not depend on the values, as long as they stay finite; so the weights 
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 
 CFG, SAMPLER, SCHEDULER, SEED = 7.0, "euler", "normal", 3
+SCALE, BLUR = 0.5, 2.0  # the defaults of this pack and of the host's own node
+UNPATCHED, LIMIT, HOST, ALL, NONE, HALF = VARIANTS = ("unpatched", "limit", "host", "all", "none", "half")
 TOKENS, POOLED = 77, 1280  # of a prompt; width of SDXL's pooled prompt
 LATENT_CHANNELS, LATENT_PIXEL = 4, 8  # image pixels along each side of a latent pixel
 COMMON = {
@@ -21,9 +22,8 @@ COMMON = {
 }  # fmt: skip
 SD15 = {
     **COMMON, "adm_in_channels": None, "channel_mult": [1, 2, 4, 4], "num_res_blocks": [2, 2, 2, 2],
-    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1,
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_middle": 1, "context_dim": 768,
     "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0], "use_linear_in_transformer": False,
-    "context_dim": 768,
 }  # fmt: skip
 SDXL = {
     **COMMON, "num_classes": "sequential", "adm_in_channels": 2816, "channel_mult": [1, 2, 4],
@@ -52,12 +52,12 @@ class Case(NamedTuple):
         return f"{self.family}-{self.side}-b{self.batch}"
 
     @classmethod
-    def named(cls, name: str, steps: int) -> Case:
-        """`tiny`, or family, side and batch as in `sdxl-1024-b4`; SystemExit for others."""
-        found = re.fullmatch(rf"({'|'.join(FAMILIES)})-(\d+)-b(\d+)", "tiny-128-b1" if name == "tiny" else name)
-        if not found:
-            raise SystemExit(f"--case must be tiny or like sdxl-1024-b4, got {name}.")
-        return cls(found[1], int(found[2]), int(found[3]), steps)
+    def named(cls, name: str) -> Case:
+        """`tiny`, or family, side and batch as in `sdxl-1024-b4`; ValueError for others."""
+        family, side, batch = "tiny-128-b1".split("-") if name == "tiny" else name.split("-")
+        if family not in FAMILIES:
+            raise ValueError(f"there is no {family}")
+        return cls(family, int(side), int(batch.removeprefix("b")))
 
 
 class Workload(NamedTuple):
@@ -81,6 +81,40 @@ class Workload(NamedTuple):
     def of_one_step(self) -> Workload:
         return self._replace(case=self.case._replace(steps=1))
 
+    def variant(self, name: str) -> Any:
+        """The variant of that name as a MODEL of its own, which shares the weights of `model`."""
+        from comfy_extras.nodes_sag import SelfAttentionGuidance  # a node of the host's V3 interface
+
+        if name == HOST:
+            return SelfAttentionGuidance.execute(self.model, SCALE, BLUR)[0]
+        steps = self.case.steps
+        active = {ALL: steps, NONE: 0, HALF: steps // 2}
+        if name in active:
+            return with_pack(self.model, steps, active[name])
+        patched = self.model.clone()
+        if name == LIMIT:
+            patched.set_model_sampler_post_cfg_function(once_more)
+        return patched
+
+
+def once_more(args: dict[str, Any]) -> torch.Tensor:
+    """The limit: the negative is evaluated once more in every step, and nothing is done with it."""
+    import comfy.samplers
+
+    conds = [None, args["uncond"]]
+    comfy.samplers.calc_cond_batch(args["model"], conds, args["input"], args["sigma"], args["model_options"])
+    return args["denoised"]
+
+
+def with_pack(model: Any, steps: int, active: int) -> Any:
+    """This pack's node with a window that holds the last `active` of the steps."""
+    from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
+    from sag_delayed_activation.sampling import schedule_of
+
+    sigmas = [1000.0, *schedule_of(model, SCHEDULER, steps, 1.0, SAMPLER).tolist()]  # and more than the first
+    start = sum(sigmas[steps - active : steps - active + 2]) / 2  # half way from the last step outside of it
+    return SelfAttentionGuidanceCustom().patch(model, SCALE, BLUR, start, 0.0)[0]
+
 
 def workload(case: Case, model: Any = None) -> Workload:
     """The case with a model of its own, or with one of the same family that is there already."""
@@ -90,22 +124,28 @@ def workload(case: Case, model: Any = None) -> Workload:
 
 
 def prompt(case: Case, seed: int) -> list:
-    """A CONDITIONING of one random prompt."""
-    (_, unet), dice = FAMILIES[case.family], torch.Generator().manual_seed(seed)
-    settings: dict[str, Any] = {}
-    if unet["adm_in_channels"]:
-        pooled = torch.randn(1, POOLED, generator=dice)
-        settings = {"pooled_output": pooled, "width": case.side, "height": case.side}
-    return [[torch.randn(1, TOKENS, unet["context_dim"], generator=dice), settings]]
+    """A CONDITIONING of one random prompt; SD1.5 passes over what only SDXL reads."""
+    dice = torch.Generator().manual_seed(seed)
+    pooled, width = torch.randn(1, POOLED, generator=dice), FAMILIES[case.family][1]["context_dim"]
+    settings = {"pooled_output": pooled, "width": case.side, "height": case.side}
+    return [[torch.randn(1, TOKENS, width, generator=dice), settings]]
 
 
 def build(family: str) -> Any:
-    """A ModelPatcher around the family's UNet with random weights: float16 on a GPU, float32 on the CPU."""
+    """A ModelPatcher around the family's UNet with random weights: float16 on a GPU, float32 on the CPU.
+
+    Matrices keep a signal's size, norms have weight 1 and biases are 0: outputs stay finite in float16.
+    """
     from comfy import model_management, model_patcher
 
     device = model_management.get_torch_device()
     model = bare_model(family, device, torch.float32 if device.type == "cpu" else torch.float16)
-    draw_weights(model.diffusion_model)
+    dice = torch.Generator(device).manual_seed(SEED)
+    for name, parameter in model.diffusion_model.requires_grad_(False).named_parameters():
+        if parameter.ndim > 1:
+            parameter.normal_(std=parameter[0].numel() ** -0.5, generator=dice)
+        else:
+            parameter.fill_(float(name.endswith("weight")))
     return model_patcher.ModelPatcher(model, device, model_management.unet_offload_device())
 
 
@@ -117,14 +157,3 @@ def bare_model(family: str, device: torch.device | str, dtype: torch.dtype) -> A
     config = getattr(comfy.supported_models, config_class)(copy.deepcopy(unet))  # UNetModel empties its lists
     config.set_inference_dtype(dtype, None)
     return config.get_model({}, device=device)
-
-
-def draw_weights(unet: torch.nn.Module) -> None:
-    """Matrices that keep a signal's size, norms of weight 1, biases of 0: outputs stay finite in float16."""
-    dice = torch.Generator(device=next(unet.parameters()).device).manual_seed(SEED)
-    for name, parameter in unet.named_parameters():
-        parameter.requires_grad_(False)
-        if parameter.ndim > 1:
-            parameter.normal_(std=parameter[0].numel() ** -0.5, generator=dice)
-        else:
-            parameter.fill_(float(name.endswith("weight")))

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lab.benchmarks.cases import Case, Workload, workload
-from lab.benchmarks.timing import load, time_sample
-from lab.benchmarks.variants import ALL, UNPATCHED, variant
+from lab.benchmarks.cases import ALL, UNPATCHED, Case, Workload, workload
+from lab.benchmarks.timing import time_sample
 from lab.records import Records
 
+BACKEND = "inductor"  # what the host's node offers first
 SETTLED_AFTER = 2  # steps; the first compiles for one batch, the second may find that batches differ
 
 
@@ -51,21 +51,19 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
     return ((a - b).norm() / b.norm()).item()
 
 
-def compile_both(records: Records, case: Case, backend: str, reps: int) -> None:
+def compile_both(records: Records, case: Case, reps: int) -> None:
     """Unpatched and with all steps active: graphs, breaks, agreement with the same without compiling, and time."""
     work = workload(case)
-    load(work.model)
-    eager = {name: variant(name, work.model, case.steps) for name in (UNPATCHED, ALL)}
+    eager = {name: work.variant(name) for name in (UNPATCHED, ALL)}
     wanted = {name: work.sample(model) for name, model in eager.items()}
     sag = distance(wanted[ALL], wanted[UNPATCHED])
     for name, model in eager.items():
-        compiled = through_the_node(model, backend)
+        compiled = through_the_node(model, BACKEND)
         result = first_samples(work, compiled)
-        records.add(kind="compile", case=case.name, steps=case.steps, backend=backend, variant=name,
-                    breaks=dict(result.breaks), graphs=result.graphs, late=result.late, sag_distance=sag,
+        records.add(kind="compile", case=case.name, steps=case.steps, backend=BACKEND, variant=name,
+                    breaks=result.breaks, graphs=result.graphs, late=result.late, sag_distance=sag,
                     distance=distance(result.latent, wanted[name]))  # fmt: skip
-        print(f"{name}: {result.breaks.total()} graph breaks, graphs after each step {result.graphs}", flush=True)
         for repetition in range(reps):
             for how, patched in (("eager", model), ("compiled", compiled)):
-                records.add(kind="compile time", case=case.name, variant=name, how=how, repetition=repetition,
-                            seconds=time_sample(work, patched).seconds)  # fmt: skip
+                _, found = time_sample(work, patched)
+                records.add(kind="compile time", case=case.name, variant=name, how=how, repetition=repetition, **found)

@@ -12,20 +12,18 @@ from lab.benchmarks.timing import cuda, median_seconds
 from lab.records import Records
 
 MIDDLE_BLOCKS = {"sdxl": (20, 64), "sd15": (8, 160)}  # heads and dim of the first self-attention
+TOKENS = (1024, 4096, 16384, 65536)
 CHECKED_UP_TO = 4096  # tokens; the reference holds all scores of one head in float64
 ROTATED = 128 * 2**20  # bytes of inputs in turn: more than any card's cache
 
 
-def floor(records: Records, tokens: list[int]) -> None:
+def floor(records: Records) -> None:
     rates = ceilings()
     records.add(kind="ceilings", **rates)
-    print(rates)
     for family, (heads, dim) in MIDDLE_BLOCKS.items():
-        for count in tokens:
+        for count in TOKENS if cuda() else TOKENS[:1]:
             found = compare(count, heads, dim, rates)
             records.add(kind="floor", family=family, tokens=count, heads=heads, dim=dim, **found)
-            print(f"{family} {count:6} tokens {1e3 * found['seconds']:9.3f} ms, floor {1e3 * found['floor']:8.3f} ms, "
-                  f"error {found['error']}", flush=True)  # fmt: skip
 
 
 def ceilings() -> dict[str, float]:
@@ -46,7 +44,8 @@ def compare(tokens: int, heads: int, dim: int, rates: dict[str, float]) -> dict[
 
     flops, size = 2 * tokens**2 * heads * dim, 2 * tokens * heads * dim * 2 + 4 * tokens
     reading = size / rates["copy_bytes_per_s"]
-    inputs = [random_inputs(tokens, heads, dim, seed) for seed in range(min(32, max(2, ROTATED // size)))]
+    device, count = "cuda" if cuda() else "cpu", min(32, max(2, ROTATED // size))
+    inputs = [(*torch.randn(2, 1, tokens, heads * dim, device=device).half(), heads) for _ in range(count)]
     error = None
     if tokens <= CHECKED_UP_TO:
         wanted = reference(*inputs[0])
@@ -57,14 +56,6 @@ def compare(tokens: int, heads: int, dim: int, rates: dict[str, float]) -> dict[
         "floor": max(reading, flops / rates["float16_flops"]),
         "floor_float32": max(reading, flops / rates["float32_flops"]),
     }  # fmt: skip
-
-
-def random_inputs(tokens: int, heads: int, dim: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """q, k [1, tokens, heads * dim] in float16, and heads."""
-    device = "cuda" if cuda() else "cpu"
-    dice = torch.Generator(device=device).manual_seed(seed)
-    q, k = (torch.randn(1, tokens, heads * dim, generator=dice, device=device).half() for _ in range(2))
-    return q, k, heads
 
 
 def reference(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Tensor:

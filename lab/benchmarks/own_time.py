@@ -7,25 +7,22 @@ from mark to mark in its queue, where a wait for the CPU counts too; on the CPU 
 
 from __future__ import annotations
 
-import functools
 import random
 import statistics
 import time
 from collections.abc import Callable
-from functools import partialmethod
+from functools import partialmethod, wraps
 from typing import Any
 from unittest.mock import patch
 
 import torch
 
-from lab.benchmarks.cases import Case, Workload, workload
-from lab.benchmarks.timing import cuda, load, synchronize, until
-from lab.benchmarks.variants import ALL, HOST, NONE, variant
+from lab.benchmarks.cases import ALL, HOST, NONE, Case, Workload, build, workload
+from lab.benchmarks.timing import cuda, load, synchronize
 from lab.records import Records
 
 Function = Callable[..., Any]
 SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048, 3072), (1, 2, 4, 8), (2, 4, 8, 16)
-SMALL_SIDES = (128, 192, 256, 384, 512)  # for a CPU
 FEW_STEPS = 4
 MEASURED = (ALL, NONE, HOST)
 EVENTS: list[torch.cuda.Event] = []  # made once: to make one takes longer than to record it
@@ -56,7 +53,7 @@ class Stopwatch:
     def during(self, function: Function, running: bool) -> Function:
         """The function, running or not while it is called, and afterwards as before."""
 
-        @functools.wraps(function)  # the host's executor says by its attributes whose work it does
+        @wraps(function)  # the host's executor says by its attributes whose work it does
         def timed(*args: Any, **options: Any) -> Any:
             before = self.running
             self.switch(running)
@@ -109,38 +106,38 @@ def own_stretches(work: Workload, name: str) -> list[float]:
     import comfy.samplers
     from comfy.ldm.modules import attention
 
-    stopwatch, model = Stopwatch(), variant(name, work.model, work.case.steps)
+    stopwatch, model = Stopwatch(), work.variant(name)
     watch(model, stopwatch)
     load(model)
     synchronize()
-    evaluate, attend = comfy.samplers.calc_cond_batch, attention.optimized_attention
-    with (
-        patch.object(comfy.samplers, "calc_cond_batch", stopwatch.outside(evaluate)),
-        patch.object(attention, "optimized_attention", stopwatch.outside(attend)),
-    ):
-        work.sample(model)
+    evaluate, attend = (stopwatch.outside(f) for f in (comfy.samplers.calc_cond_batch, attention.optimized_attention))
+    with patch.object(comfy.samplers, "calc_cond_batch", evaluate):
+        with patch.object(attention, "optimized_attention", attend):
+            work.sample(model)
     return stopwatch.stretches()
 
 
 def points(family: str) -> list[tuple[str, Case]]:
-    """The axes, and the cases along each."""
-    sides, side = (SMALL_SIDES, 128) if family == "tiny" else (SIDES, 1024)
-    return [
-        *(("tokens", Case(family, s, 1, FEW_STEPS)) for s in sides),
-        *(("batch", Case(family, side, b, FEW_STEPS)) for b in BATCHES),
-        *(("steps", Case(family, side // 2, 1, s)) for s in STEPS),
-    ]
+    """The axes, and the cases along each; a tiny UNet gets pictures of an eighth, which a CPU can sample."""
+    part = 8 if family == "tiny" else 1
+    sides = [Case(family, side // part, 1, FEW_STEPS) for side in SIDES]
+    batches = [Case(family, 1024 // part, batch, FEW_STEPS) for batch in BATCHES]
+    steps = [Case(family, 512 // part, 1, count) for count in STEPS]
+    return [(axis, case) for axis, cases in (("tokens", sides), ("batch", batches), ("steps", steps)) for case in cases]
 
 
-def growth(records: Records, family: str, reps: int, ends: float) -> None:
+def growth(records: Records, reps: int, ends: float) -> None:
     """All points in every repetition, so that a stop leaves every axis as well measured as the others."""
-    model = workload(Case(family, 256)).model
+    family = "sdxl" if cuda() else "tiny"
+    model = build(family)
     works = [(axis, workload(case, model)) for axis, case in points(family)]
     records.add(kind="stopwatch", seconds=stretch_seconds())
     for name in MEASURED:
         for _, work in works:
             own_stretches(work.of_one_step(), name)  # the first of a shape finds its kernels
-    for repetition in until(ends, range(reps)):
+    for repetition in range(reps):
+        if time.monotonic() > ends:
+            return
         dice = random.Random(repetition)
         for axis, work in dice.sample(works, len(works)):
             for name in dice.sample(MEASURED, len(MEASURED)):
@@ -148,4 +145,3 @@ def growth(records: Records, family: str, reps: int, ends: float) -> None:
                 records.add(kind="growth", axis=axis, case=case.name, side=case.side, batch=case.batch,
                             steps=case.steps, repetition=repetition, variant=name,
                             own_seconds=sum(stretches) / case.steps, stretches=len(stretches) / case.steps)  # fmt: skip
-        print(f"growth: repetition {repetition} is done", flush=True)

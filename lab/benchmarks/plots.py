@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,34 +10,53 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from lab.benchmarks.paired import RATIOS, Estimate, Ratio, estimate
-from lab.benchmarks.variants import ALL, HOST, NONE, UNPATCHED
+from lab.benchmarks.cases import ALL, HOST, NONE
 
+Estimate = tuple[float, float, float]  # a median, and its interval
+Series = dict[str, list[Estimate]]  # by label, one a case
 PACK, HOSTS, QUIET, GOAL = "#0b7285", "#e8590c", "#868e96", "#c2255c"
-ENOUGH = 3  # repetitions for an interval
+KINDS = {"sd15": "SD1.5", "sdxl": "SDXL", "tiny": "tiny"}
 MIDDLE_TOKEN = {"sd15": 64, "sdxl": 32, "tiny": 32}  # image pixels along a side of a token in the middle block
 GOAL_PERCENT = 0.5
 STYLE = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e9ecef",
     "axes.axisbelow": True, "savefig.dpi": 160, "axes.edgecolor": "#adb5bd", "legend.frameon": False,
+    "axes.titlelocation": "left", "errorbar.capsize": 3,
 }  # fmt: skip
 GROWING = {
-    HOST: ("ComfyUI's own SAG", HOSTS, "D"), ALL: ("this pack, inside the window", PACK, "o"),
-    NONE: ("this pack, outside of it", QUIET, "s"),
+    HOST: ("ComfyUI's own SAG", HOSTS, "D-"), ALL: ("this pack, inside the window", PACK, "o-"),
+    NONE: ("this pack, outside of it", QUIET, "s-"),
 }  # fmt: skip
-KINDS = {"sd15": "SD1.5", "sdxl": "SDXL", "tiny": "tiny"}
-Series = tuple[str, str, Ratio]  # colour, marker, what is shown
-INSIDE: dict[str, Series] = {
-    "ComfyUI's own SAG, all steps": (HOSTS, "s", RATIOS["ComfyUI's own SAG / limit"]),
-    "this pack, all steps": (PACK, "o", RATIOS["all steps / limit"]),
-    "this pack, half of the steps": (PACK, "D", RATIOS["half / (unpatched + half the limit's extra)"]),
-}
-OUTSIDE: dict[str, Series] = {
-    "ComfyUI's own SAG (always on)": (HOSTS, "s", lambda t: t[HOST] / t[UNPATCHED]),
-    "this pack, no step": (PACK, "o", RATIOS["no step / unpatched"]),
-}
+MARKS = [(HOSTS, "s"), (PACK, "o"), (PACK, "D")]  # of the series of overhead, in their order
+AXES = {  # of growth: its label, and what is the same all along it
+    "tokens": ("tokens in the middle block", "batch 1, both axes logarithmic"),
+    "batch": ("batch", "{0}x{0}"), "steps": ("steps", "{0}x{0}, batch 1"),
+}  # fmt: skip
+
+
+def spread(found: Iterable[Estimate]) -> tuple[np.ndarray, np.ndarray]:
+    """The medians [n], and how far their intervals [2, n] reach below and above; 0 where there is none."""
+    middle, low, high = np.array(list(found)).T
+    return middle, np.nan_to_num([middle - low, high - middle])
+
+
+def overhead(cases: list[str], panels: list[Series], path: Path) -> None:
+    """Two panels: what is above the limit with all or half of the steps active, and above unpatched with none."""
+    with mpl.rc_context(STYLE | {"axes.titleweight": "bold"}):
+        figure = Figure(figsize=(11, 1.6 + 0.75 * len(cases)), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for panel, series in zip((left, right), panels, strict=True):
+            dots(panel, series)
+            panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.5 / len(cases)), ncols=2, fontsize=9)
+        left.set_yticks(range(len(cases)), [title_of(name) for name in cases])
+        left.invert_yaxis()
+        left.set(title="Steps inside the window", xlabel="time beyond the limit, %, with 95 % intervals")
+        right.set(title="Steps outside the window", xlabel="time beyond unpatched, %, logarithmic beyond 1")
+        right.set_xscale("symlog", linthresh=1)
+        right.set_xlim(1.2 * min(-1.7, right.dataLim.xmin), 150)
+        right.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+        figure.savefig(path)
 
 
 def title_of(case: str) -> str:
@@ -45,72 +65,38 @@ def title_of(case: str) -> str:
     return f"{KINDS[family]} {side}x{side}\nbatch {batch[1:]}"
 
 
-def reach(found: list[Estimate]) -> np.ndarray:
-    """[2, n] how far each interval reaches below and above the median; 0 where there is none."""
-    return np.nan_to_num([[e.median - e.low for e in found], [e.high - e.median for e in found]])
-
-
-def overhead(cases: dict[str, pd.DataFrame], path: Path) -> None:
-    """Two panels: what is above the limit with all or half of the steps active, and above unpatched with none."""
-    cases = {name: times for name, times in cases.items() if len(times) >= ENOUGH} or cases
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11, 1.6 + 0.75 * len(cases)), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        dots(left, cases, INSIDE)
-        left.set_yticks(range(len(cases)), [title_of(name) for name in cases])
-        left.invert_yaxis()
-        left.set_title("Steps inside the window", loc="left", fontweight="bold")
-        left.set_xlabel("time beyond the limit, %, with 95 % intervals")
-        lowest = dots(right, cases, OUTSIDE)
-        right.set_title("Steps outside the window", loc="left", fontweight="bold")
-        right.set_xlabel("time beyond unpatched, %, logarithmic beyond 1")
-        right.set_xscale("symlog", linthresh=1)
-        right.set_xlim(1.2 * min(-1.7, lowest), 150)
-        right.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        figure.savefig(path)
-
-
-def dots(panel: Any, cases: dict[str, pd.DataFrame], series: dict[str, Series]) -> float:
-    """One row a case, one dot with its interval a series; gives where the lowest interval begins."""
+def dots(panel: Any, series: Series) -> None:
+    """One row a case, one dot with its interval a series."""
     panel.axvline(0, color=QUIET, linewidth=1)
     panel.axvline(GOAL_PERCENT, color=GOAL, linewidth=1, linestyle="--", label=f"goal, {GOAL_PERCENT:g} %")
-    lowest = []
-    for n, (label, (color, marker, of)) in enumerate(series.items()):
-        found = [estimate(100 * (of(times) - 1)) for times in cases.values()]
-        rows = np.arange(len(cases)) + 0.2 * (n - (len(series) - 1) / 2)
-        panel.errorbar([e.median for e in found], rows, xerr=reach(found), fmt=marker, color=color, markersize=7,
-                       capsize=3, label=label, markerfacecolor="white" if marker == "D" else color)  # fmt: skip
-        lowest += [e.low for e in found if not np.isnan(e.low)]
+    for n, ((label, found), (color, marker)) in enumerate(zip(series.items(), MARKS, strict=False)):
+        middle, reach = spread(found)
+        rows = np.arange(len(found)) + 0.2 * (n - (len(series) - 1) / 2)
+        panel.errorbar(middle, rows, xerr=reach, fmt=marker, color=color, markersize=7, label=label,
+                       markerfacecolor="white" if marker == "D" else color)  # fmt: skip
     panel.grid(axis="y", visible=False)
-    panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.5 / len(cases)), ncols=2, fontsize=9)
-    return min(lowest, default=0.0)
 
 
-def growth(rows: pd.DataFrame, path: Path) -> None:
+def growth(rows: pd.DataFrame, estimate: Callable[..., Estimate], path: Path) -> None:
     """A node's own time in a step against tokens, batch and steps; the last two on linear axes: a line is a line."""
     token = rows["case"].str.split("-").str[0].map(MIDDLE_TOKEN)
     rows = rows.assign(tokens=(rows["side"] // token) ** 2, ms=1000 * rows["own_seconds"])
-    labels = {"tokens": "tokens in the middle block", "batch": "batch", "steps": "steps"}
-    # What is the same all along an axis
-    kept = {"tokens": "batch 1, both axes logarithmic", "batch": "{0}x{0}", "steps": "{0}x{0}, batch 1"}
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE | {"axes.titlesize": 11}):
         figure = Figure(figsize=(11, 3.8), layout="constrained")
         panels = figure.subplots(1, 3)
-        for panel, (axis, label_of_axis) in zip(panels, labels.items(), strict=True):
+        for panel, (axis, (label, same)) in zip(panels, AXES.items(), strict=True):
             along = rows[rows["axis"] == axis]
-            for name, (label, color, marker) in GROWING.items():
-                found = along[along["variant"] == name].groupby(axis)["ms"].apply(estimate)
-                panel.errorbar(found.index, [e.median for e in found], yerr=reach(found), fmt=f"{marker}-",
-                               color=color, label=label, capsize=3, markersize=6)  # fmt: skip
-            panel.set_title(kept[axis].format(along["side"].iloc[0]), loc="left", fontsize=11)
-            panel.set_xlabel(label_of_axis)
+            for name, (who, color, style) in GROWING.items():
+                groups = along[along["variant"] == name].groupby(axis)["ms"]
+                middle, reach = spread(groups.apply(estimate))
+                panel.errorbar(list(groups.groups), middle, yerr=reach, fmt=style, color=color, label=who)
+            panel.set(title=same.format(along["side"].iloc[0]), xlabel=label)
             if axis == "tokens":  # from a few hundred to many thousand, and as wide a range of times
                 panel.set(xscale="log", yscale="log")
-                panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+                panel.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
             else:
-                panel.set_xlim(left=0)
-                panel.set_ylim(bottom=0)
-            panel.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+                panel.set(xlim=(0, None), ylim=(0, None))
+            panel.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         panels[0].set_ylabel("own time in a step, ms")
         panels[1].legend(fontsize=9, loc="upper left")
         figure.savefig(path)

@@ -1,27 +1,76 @@
-"""`report`: puts what was measured into RESULTS.md, between the marks of that name, and its pictures beside it."""
+"""`report`: puts what was measured into RESULTS.md, between the marks of that name, and its pictures beside it.
+
+What is compared is compared within a repetition. Shown are medians, with their intervals where there is one.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy.stats import bootstrap
 
 from lab.benchmarks import plots
-from lab.benchmarks.paired import RATIOS, by_case, shown
-from lab.benchmarks.timing import MIB
-from lab.benchmarks.variants import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
+from lab.benchmarks.cases import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
 from lab.markdown import put
 from lab.records import read
 
 Found = dict[str, pd.DataFrame]  # the records by kind
+MIB = 2**20
 LAUNCH_BOUND = "sd15-512-b1"
 SHOWN = {
     UNPATCHED: "unpatched", LIMIT: "the limit", HOST: "ComfyUI's own SAG", ALL: "this pack, all steps",
     NONE: "this pack, no step", HALF: "this pack, half of the steps",
 }  # fmt: skip
+
+RATIOS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {  # of times by variant
+    "all steps / limit": lambda t: t[ALL] / t[LIMIT],
+    "ComfyUI's own SAG / limit": lambda t: t[HOST] / t[LIMIT],
+    "no step / unpatched": lambda t: t[NONE] / t[UNPATCHED],
+    "half / (unpatched + half the limit's extra)": lambda t: t[HALF] / ((t[UNPATCHED] + t[LIMIT]) / 2),
+    "limit / unpatched": lambda t: t[LIMIT] / t[UNPATCHED],
+}
+PICTURED = [  # the panels of overhead.png, with the names that their series have there
+    {"ComfyUI's own SAG, all steps": RATIOS["ComfyUI's own SAG / limit"],
+     "this pack, all steps": RATIOS["all steps / limit"],
+     "this pack, half of the steps": RATIOS["half / (unpatched + half the limit's extra)"]},
+    {"ComfyUI's own SAG (always on)": lambda t: t[HOST] / t[UNPATCHED],
+     "this pack, no step": RATIOS["no step / unpatched"]},
+]  # fmt: skip
+ENOUGH = 3  # repetitions for an interval
+
+
+class Estimate(NamedTuple):
+    """A median and its 95 % bootstrap interval; no interval (NaN) where there are too few values."""
+
+    median: float
+    low: float = np.nan
+    high: float = np.nan
+
+
+def estimate(values: Iterable[float]) -> Estimate:
+    """Of the values that are there; NaN is none."""
+    known = pd.Series(values, dtype=float).dropna()
+    if len(known) < ENOUGH:
+        return Estimate(known.median())
+    return Estimate(known.median(), *bootstrap((known,), np.median, method="percentile", rng=0).confidence_interval)
+
+
+def shown(values: Iterable[float], pattern: str = "{:.4f}") -> str:
+    median, low, high = (pattern.format(value) for value in estimate(values))
+    return median if low == "nan" else f"{median} ({low} to {high})"
+
+
+def by_case(samples: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Of each case one row a repetition, one column a variant. Of a repetition that was begun twice the last counts."""
+    last = samples.drop_duplicates(["case", "repetition", "variant"], keep="last")
+    tables = last.pivot(index=["case", "repetition"], columns="variant", values="seconds").reindex(columns=VARIANTS)
+    return {name: tables.loc[name].astype(float) for name in last["case"].unique()}
 
 
 def write(files: list[Path], out: Path) -> None:
@@ -32,10 +81,18 @@ def write(files: list[Path], out: Path) -> None:
         if kind in found:
             put(out, f"<!-- {name} -->", f"<!-- {name} ends -->", text(found))
     if "sample" in found:
-        plots.overhead(by_case(found["sample"]), out.parent / "overhead.png")
+        plots.overhead(*beyond(by_case(found["sample"])), out.parent / "overhead.png")
     if "growth" in found:
-        plots.growth(found["growth"], out.parent / "growth.png")
+        plots.growth(found["growth"], estimate, out.parent / "growth.png")
     print(out.read_text())
+
+
+def beyond(cases: dict[str, pd.DataFrame]) -> tuple[list[str], list[plots.Series]]:
+    """The cases that were measured often enough, or all, and for each panel the percent beyond 1 of their ratios."""
+    cases = {name: times for name, times in cases.items() if len(times) >= ENOUGH} or cases
+    panels = [{label: [estimate(100 * (of(times) - 1)) for times in cases.values()] for label, of in panel.items()}
+              for panel in PICTURED]  # fmt: skip
+    return list(cases), panels
 
 
 def machines(found: Found) -> str:
@@ -61,13 +118,10 @@ def times(found: Found) -> str:
 
 
 def memory(found: Found) -> str:
-    samples = found["sample"]
-    if samples["peak_bytes"].isna().all():
-        return "Not counted on a CPU."
-    mebibytes = samples.assign(peak=samples["peak_bytes"].where(samples["seconds"].notna()) / MIB)
-    peaks = mebibytes.groupby(["case", "variant"], sort=False)["peak"].max().unstack()[list(VARIANTS)]
+    rows = found["sample"].dropna(subset="seconds").astype({"peak_bytes": float})
+    peaks = rows.groupby(["case", "variant"], sort=False)["peak_bytes"].max().unstack()[list(VARIANTS)] / MIB
     cells = peaks.map("{:.0f}".format) + peaks.sub(peaks[UNPATCHED], axis="index").map(" ({:+.1f})".format)
-    return cells.where(peaks.notna(), "out of memory").rename(columns=SHOWN).to_markdown()
+    return cells.where(peaks.notna(), "not counted").rename(columns=SHOWN).to_markdown()
 
 
 def checks(found: Found) -> str:
@@ -78,10 +132,10 @@ def checks(found: Found) -> str:
 
 
 def launch_bound(found: Found) -> str:
-    cases, steps = by_case(found["sample"]), found["sample"].groupby("case")["steps"].first()
-    if LAUNCH_BOUND not in cases:
+    steps = found["sample"].groupby("case")["steps"].first()
+    if LAUNCH_BOUND not in steps:
         return ""
-    ms = 1000 * cases[LAUNCH_BOUND] / steps[LAUNCH_BOUND]
+    ms = 1000 * by_case(found["sample"])[LAUNCH_BOUND] / steps[LAUNCH_BOUND]
     extra = {SHOWN[name]: ms[name] - ms[UNPATCHED] for name in (LIMIT, HOST, ALL)}
     extra["this pack, beyond ComfyUI's own"] = ms[ALL] - ms[HOST]
     return pd.DataFrame({"extra per active step, ms": {k: shown(v, "{:.2f}") for k, v in extra.items()}}).to_markdown()
@@ -92,10 +146,9 @@ def import_time(found: Found) -> str:
 
 
 def ceilings(found: Found) -> str:
-    tera = found["ceilings"].drop(columns="kind") / 1e12
     names = {"copy_bytes_per_s": "copy, read and written, TB/s", "float16_flops": "product in float16, TFLOP/s",
              "float32_flops": "product in float32, TFLOP/s"}  # fmt: skip
-    return tera[list(names)].rename(columns=names).to_markdown(index=False, floatfmt=".3g")
+    return (found["ceilings"][list(names)] / 1e12).rename(columns=names).to_markdown(index=False, floatfmt=".3g")
 
 
 def floor(found: Found) -> str:

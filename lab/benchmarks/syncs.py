@@ -11,14 +11,14 @@ import json
 import math
 import re
 import tempfile
-from itertools import zip_longest
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest.mock import patch
 
-from lab.benchmarks.cases import Case, Workload, workload
-from lab.benchmarks.timing import time_sample
-from lab.benchmarks.variants import ALL, HOST, NONE, UNPATCHED, variant
+from torch.profiler import profile, record_function
+
+from lab.benchmarks.cases import ALL, HOST, NONE, UNPATCHED, Case, Workload, workload
 from lab.records import Records
 
 UNET_CALL = "UNet call"
@@ -26,28 +26,17 @@ WAITS = re.compile(r"^cu(da)?\w*Synchronize\w*$|^cudaMemcpy$|^aten::_local_scala
 SLACK = 1.0  # microseconds that the CPU's and the GPU's clocks may differ in a trace
 
 Event = dict[str, Any]
-
-
-class Call(NamedTuple):
-    """One UNet call in a trace, in microseconds: when its kernels were launched, and when they ran."""
-
-    first_launch: float
-    last_launch: float
-    last_kernel_end: float
+Call = tuple[float, float, float]  # of a UNet call: its first launch, its last, and the end of its last kernel
 
 
 def trace(work: Workload, model: Any) -> list[Event]:
     """The profiler's events of one sample, each UNet call marked."""
-    from torch.profiler import profile, record_function
-
     unet = model.model.diffusion_model
-    marked = record_function(UNET_CALL)(unet.forward)
-    with patch.object(unet, "forward", marked), profile() as profiler:
+    with patch.object(unet, "forward", record_function(UNET_CALL)(unet.forward)), profile() as profiler:
         work.sample(model)
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "trace.json"
-        profiler.export_chrome_trace(str(path))
-        return json.loads(path.read_text())["traceEvents"]
+        profiler.export_chrome_trace(f"{scratch}/trace.json")
+        return json.loads(Path(scratch, "trace.json").read_text())["traceEvents"]
 
 
 def end(event: Event) -> float:
@@ -55,46 +44,31 @@ def end(event: Event) -> float:
 
 
 def calls_in(events: list[Event]) -> list[Call]:
-    """The UNet calls of a trace in their order; those that launched no kernel are left out."""
-    events = sorted((e for e in events if e.get("ph") == "X"), key=lambda e: e["ts"])
+    """The UNet calls among events in order; those that launched no kernel are left out."""
     ends = {e["args"]["correlation"]: end(e) for e in events if e.get("cat") == "kernel"}
     by_cpu = [e for e in events if e.get("cat") in ("cuda_runtime", "cuda_driver")]
     launches = [(e["ts"], ends.get(e.get("args", {}).get("correlation"))) for e in by_cpu]  # and when its kernel ended
-    calls = []
-    for span in (e for e in events if e["name"] == UNET_CALL and e.get("cat") == "user_annotation"):
-        own = [(ts, ended) for ts, ended in launches if ended and span["ts"] <= ts <= end(span)]
-        if own:
-            calls.append(Call(own[0][0], own[-1][0], max(ended for _, ended in own)))
-    return calls
+    spans = [e for e in events if e["name"] == UNET_CALL and e.get("cat") == "user_annotation"]
+    of_calls = [[(ts, done) for ts, done in launches if done and span["ts"] <= ts <= end(span)] for span in spans]
+    return [(own[0][0], own[-1][0], max(done for _, done in own)) for own in of_calls if own]
 
 
-def waits_in(events: list[Event]) -> list[Event]:
-    """The events in which the CPU waits for the GPU, in their order."""
-    return sorted((e for e in events if e.get("ph") == "X" and WAITS.match(e["name"])), key=lambda e: e["ts"])
-
-
-def inside(call: Call, waits: list[Event]) -> list[str]:
-    """Names of the waits between the call's first and last launch."""
-    return [e["name"] for e in waits if call.first_launch <= e["ts"] <= call.last_launch]
-
-
-def draining(call: Call, following: Call | None, waits: list[Event]) -> list[str]:
-    """Names of the waits between this call's last launch and the next one's first that last until this one is done."""
-    until = min(call.last_kernel_end, following.first_launch if following else math.inf)
-    between = [e for e in waits if call.last_launch < e["ts"] < until]
-    return [e["name"] for e in between if end(e) >= call.last_kernel_end - SLACK]
+def waits_of(events: list[Event]) -> dict[str, list[list[str]]]:
+    """Of each UNet call the names of the waits inside of it, and of those after it that drain the queue."""
+    events = sorted((e for e in events if e.get("ph") == "X"), key=lambda e: e["ts"])
+    calls, waits = calls_in(events), [e for e in events if WAITS.match(e["name"])]
+    inside, draining = [], []
+    for (first, last, done), (following, *_) in pairwise([*calls, (math.inf,)]):
+        inside.append([e["name"] for e in waits if first <= e["ts"] <= last])
+        after = [e for e in waits if last < e["ts"] < min(done, following)]
+        draining.append([e["name"] for e in after if end(e) >= done - SLACK])
+    return {"inside": inside, "draining": draining}
 
 
 def sync(records: Records, case: Case) -> None:
     work = workload(case)
     for name in (UNPATCHED, NONE, ALL, HOST):
-        model = variant(name, work.model, case.steps)
-        time_sample(work, model)  # what is made once, at the first use, is no finding
-        events = trace(work, model)
-        calls, waits = calls_in(events), waits_in(events)
-        found = {
-            "inside": [inside(call, waits) for call in calls],
-            "draining": [draining(call, after, waits) for call, after in zip_longest(calls, calls[1:])],
-        }
-        records.add(kind="sync", case=case.name, steps=case.steps, variant=name, calls=len(calls), **found)
-        print(f"{name:9} {len(calls):3} UNet calls with kernels", found, flush=True)
+        model = work.variant(name)
+        work.sample(model)  # what is made once, at the first use, is no finding
+        waits = waits_of(trace(work, model))
+        records.add(kind="sync", case=case.name, steps=case.steps, variant=name, calls=len(waits["inside"]), **waits)

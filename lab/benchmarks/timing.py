@@ -1,27 +1,41 @@
-"""One timed sample, and what the device says of itself. The only room that tells a GPU from a CPU."""
+"""What the device says of itself, and samples that are timed. The only room that tells a GPU from a CPU.
+
+`run`: all variants of one case, shuffled anew in every repetition, so that ratios can be paired within it.
+`load`: how long importing the pack takes where torch and the host are imported already.
+"""
 
 from __future__ import annotations
 
 import gc
 import itertools
+import os
 import platform
+import random
 import re
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils import collect_env
 
-MIB = 2**20
+from lab.benchmarks.cases import NONE, UNPATCHED, VARIANTS, Case, Workload, workload
+from lab.loading import ROOT
+from lab.records import Records
 
-
-class Sample(NamedTuple):
-    latent: torch.Tensor | None  # None where memory did not suffice
-    seconds: float | None
-    calls: int  # of the UNet
-    peak: int | None  # bytes above `baseline`; None on the CPU, which does not count
+IMPORT = """
+import time
+import comfy.cli_args
+comfy.cli_args.args.cpu = True
+import comfy.sample, nodes, numpy, PIL.Image
+from lab.loading import load_pack
+begin = time.perf_counter()
+load_pack()
+print(time.perf_counter() - begin)
+"""
 
 
 def cuda() -> bool:
@@ -33,23 +47,20 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def bytes_held() -> int:
-    """Bytes in tensors on the GPU, once nothing is left that only awaits its collection."""
-    gc.collect()
-    return torch.cuda.memory_allocated() if cuda() else 0
-
-
 def load(model: Any) -> None:
-    """Make `model` the host's current one, so that switching to it is not timed."""
+    """Make `model` the host's current one, so that switching to it is not timed, and drop what nobody needs."""
     import comfy.model_management
 
     comfy.model_management.load_models_gpu([model])
-
-
-def time_sample(workload: Any, model: Any, baseline: int = 0) -> Sample:
-    """One sample of `workload` with `model`, from an idle device until the latent is on the CPU."""
-    load(model)
     gc.collect()
+
+
+def time_sample(work: Workload, model: Any, baseline: int = 0) -> tuple[torch.Tensor | None, dict[str, Any]]:
+    """One sample of `work` with `model`, from an idle device until the latent is on the CPU, and what is known of it.
+
+    No latent and no time where memory did not suffice. The peak is above `baseline`; a CPU counts none.
+    """
+    load(model)
     calls: list[None] = []
     counter = model.model.diffusion_model.register_forward_pre_hook(lambda *_: calls.append(None))
     if cuda():
@@ -57,16 +68,17 @@ def time_sample(workload: Any, model: Any, baseline: int = 0) -> Sample:
     synchronize()
     begin = time.perf_counter()
     try:
-        latent = workload.sample(model)
+        latent = work.sample(model)
         synchronize()
-        seconds = time.perf_counter() - begin
+        seconds, finite = time.perf_counter() - begin, bool(latent.isfinite().all())
     except torch.OutOfMemoryError:
-        latent, seconds = None, None
+        latent = seconds = finite = None
     finally:
         counter.remove()
     if latent is None:
         torch.cuda.empty_cache()  # only now: while the error is handled, it holds what ran out
-    return Sample(latent, seconds, len(calls), torch.cuda.max_memory_allocated() - baseline if cuda() else None)
+    peak = torch.cuda.max_memory_allocated() - baseline if cuda() else None
+    return latent, {"seconds": seconds, "calls": len(calls), "peak_bytes": peak, "finite": finite}
 
 
 def median_seconds(work: Callable[..., Any], inputs: Sequence[tuple], budget: float = 1.0) -> float:
@@ -76,18 +88,6 @@ def median_seconds(work: Callable[..., Any], inputs: Sequence[tuple], budget: fl
     names = {"work": work, "turns": itertools.cycle(inputs)}
     timer = benchmark.Timer("work(*next(turns))", globals=names, num_threads=torch.get_num_threads())
     return timer.blocked_autorange(min_run_time=budget).median
-
-
-def until(ends: float, numbers: Iterable[int]) -> Iterator[int]:
-    """The numbers in turn, as long as one that takes as long as the longest before it is over by `ends`."""
-    longest = 0.0
-    for number in numbers:
-        started = time.monotonic()
-        if started + longest > ends:
-            print(f"out of time before repetition {number}", flush=True)
-            return
-        yield number
-        longest = max(longest, time.monotonic() - started)
 
 
 def machine() -> dict[str, str]:
@@ -105,3 +105,38 @@ def processor() -> str:
     facts = Path("/proc/cpuinfo")
     name = re.search(r"model name\s*: (.*)", facts.read_text()) if facts.exists() else None
     return f"{name[1] if name else platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def run(records: Records, case: Case, reps: int, ends: float) -> None:
+    """The repetitions that are not there yet; none is begun after `ends`."""
+    work = workload(case)
+    load(work.model)
+    baseline = torch.cuda.memory_allocated()
+    warm_up = work.of_one_step() if reps == 1 else work  # a whole sample is long where only one is timed
+    for name in VARIANTS:
+        time_sample(warm_up, warm_up.variant(name))
+    done = {r["repetition"] for r in records.rows if r["kind"] == "identical" and r["case"] == case.name}
+    for repetition in sorted(set(range(reps)) - done):
+        if time.monotonic() < ends:
+            repeat(records, work, repetition, baseline)
+
+
+def repeat(records: Records, work: Workload, repetition: int, baseline: int) -> None:
+    """Every variant once, and whether sampling with no active step gave the very same latent."""
+    which, latents = {"case": work.case.name, "repetition": repetition}, {}
+    for name in random.Random(repetition).sample(VARIANTS, len(VARIANTS)):
+        # Made for this sample: the host's own SAG keeps its last map as long as its MODEL lives
+        latents[name], found = time_sample(work, work.variant(name), baseline)
+        records.add(kind="sample", **which, steps=work.case.steps, variant=name, **found)
+    plain, none = latents[UNPATCHED], latents[NONE]
+    same = plain is not None and none is not None and torch.equal(plain, none)
+    records.add(kind="identical", **which, value=same)
+
+
+def import_time(records: Records, reps: int) -> None:
+    """Each time in an interpreter of its own; the first may have to compile the pack's source and is not counted."""
+    host = {"cwd": os.environ["COMFYUI_PATH"], "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    for repetition in range(-1, reps):
+        said = subprocess.run([sys.executable, "-c", IMPORT], stdout=subprocess.PIPE, text=True, check=True, **host)
+        if repetition >= 0:
+            records.add(kind="load", repetition=repetition, seconds=float(said.stdout.split()[-1]))

@@ -59,10 +59,9 @@ def denoising_loss(unet, table, schedule, images, labels) -> torch.Tensor:
     return F.mse_loss(unet(x, t.float(), context=context).float(), noise)
 
 
-def train(
-    unet, table, schedule, images, labels, steps: int, batch: int, seconds: float = math.inf, mirror: bool = False
-) -> tuple[torch.nn.Module, torch.nn.Module]:
+def train(unet, table, schedule, images, labels, options: argparse.Namespace) -> tuple[torch.nn.Module, ...]:
     """AdamW with a cosine schedule over the steps, or over the seconds if they are fewer; the moving averages."""
+    batch = options.batch
     parameters = [*unet.parameters(), *table.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=1e-3)
     averages = copy.deepcopy(unet).requires_grad_(False), copy.deepcopy(table).requires_grad_(False)
@@ -73,7 +72,7 @@ def train(
             group["lr"] = RATE * min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         chosen = torch.randint(0, len(images), (batch,), device=images.device)
         shown = images[chosen]
-        if mirror:
+        if options.mirror:
             shown = torch.where(torch.rand(batch, 1, 1, 1, device=images.device) < 0.5, shown.flip(-1), shown)
         with torch.autocast(device, torch.bfloat16, enabled=images.is_cuda):
             loss = denoising_loss(unet, table, schedule, shown, labels[chosen])
@@ -85,7 +84,7 @@ def train(
         if step % 250 == 0:
             print(f"step {step}: loss {loss.item():.4f}, {time.time() - started:.0f} s", flush=True)
         step += 1
-        done = max(step / steps, (time.time() - started) / seconds)
+        done = max(step / options.steps, (time.time() - started) / options.seconds)
     print(f"{step} steps of {batch}, loss {loss.item():.4f}, {time.time() - started:.0f} s", flush=True)
     return averages
 
@@ -117,10 +116,7 @@ def main() -> None:
     )  # fmt: skip
     architecture.initialise(unet)
     print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.2f} million parameters", flush=True)
-    schedule = model.model_sampling.sigmas.to(device)
-    unet, table = train(
-        unet, table, schedule, images, labels, options.steps, options.batch, options.seconds, options.mirror
-    )
+    unet, table = train(unet, table, model.model_sampling.sigmas.to(device), images, labels, options)
     weights = {f"{architecture.PREFIX}{n}": w for n, w in unet.state_dict().items()}
     weights[architecture.TABLE] = table.weight.detach()
     options.out.mkdir(parents=True, exist_ok=True)

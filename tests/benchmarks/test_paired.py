@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from lab.benchmarks.paired import RATIOS, by_case, estimate, shown
-from lab.benchmarks.variants import VARIANTS
+from lab.benchmarks.cases import VARIANTS
+from lab.benchmarks.report import RATIOS, by_case, estimate, shown
 
 
 def samples(case, times):

@@ -3,7 +3,7 @@
 One UNet call of two kernels and a second of one, times in microseconds.
 """
 
-from lab.benchmarks.syncs import UNET_CALL, calls_in, draining, inside, waits_in
+from lab.benchmarks.syncs import UNET_CALL, waits_of
 
 
 def event(name, ts, dur, cat="cuda_runtime", correlation=None):
@@ -23,8 +23,11 @@ CALLS = [
 
 
 def found(*waits):
-    (call, following), waits = calls_in(CALLS), waits_in([*CALLS, *waits])
-    return inside(call, waits), draining(call, following, waits)
+    """Of the first call: the waits inside of it, and those that drain the queue. The second has none."""
+    of_calls = waits_of([*CALLS, *waits])
+    (inside, none), (draining, nor_here) = of_calls["inside"], of_calls["draining"]
+    assert none == nor_here == []
+    return inside, draining
 
 
 def test_a_wait_between_the_launches_of_a_call_is_inside():
@@ -46,8 +49,7 @@ def test_a_wait_after_the_last_kernel_is_neither():
 def test_a_wait_with_the_next_call_queued_behind_what_it_waits_for_is_neither():
     following = event(UNET_CALL, 60, 5, "user_annotation"), event("cudaLaunchKernel", 61, 1, correlation=4)
     trace = [*CALLS[:5], *following, event("gemm", 110, 30, "kernel", 4), event("cudaEventSynchronize", 70, 31)]
-    call, after = calls_in(trace)
-    assert draining(call, after, waits_in(trace)) == []
+    assert waits_of(trace) == {"inside": [[], []], "draining": [[], []]}
 
 
 def test_a_wait_on_the_gpu_alone_is_none():

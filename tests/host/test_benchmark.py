@@ -13,9 +13,9 @@ from hosts import has_todays_nodes
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lab.benchmarks import cases, report
+from lab.benchmarks.cases import BLUR, SCALE, VARIANTS
 from lab.benchmarks.own_time import own_stretches
-from lab.benchmarks.runs import run
-from lab.benchmarks.variants import BLUR, SCALE, VARIANTS, variant
+from lab.benchmarks.timing import run
 from lab.loading import ROOT, load_pack
 from lab.records import Records, read
 
@@ -78,7 +78,7 @@ def test_a_step_takes_no_more_operations_than_with_comfyuis_own_sag():
     work = cases.workload(case)
     work.sample(work.model)  # the first one loads the model, too
     names = ("unpatched", "host", "all", "none")
-    counts = {name: operations_of(work, variant(name, work.model, case.steps)) for name in names}
+    counts = {name: operations_of(work, work.variant(name)) for name in names}
     assert counts["unpatched"] < counts["none"] <= counts["unpatched"] + 10 * case.steps
     assert counts["none"] < counts["all"] <= counts["host"]
 
@@ -93,9 +93,9 @@ def test_detail_adds_a_handful_of_operations_to_a_step_that_acts_and_at_0_none()
 
     given(0.5)  # the first one loads the model, and makes the kernels of both blurs
     without, more = given(0.0), given(0.5)
-    assert without == operations_of(work, variant("all", work.model, case.steps))
+    assert without == operations_of(work, work.variant("all"))
     assert 0 < more - without <= HANDFUL * case.steps
-    assert given(0.5, sigma_start=1e-3) == operations_of(work, variant("none", work.model, case.steps))
+    assert given(0.5, sigma_start=1e-3) == operations_of(work, work.variant("none"))
 
 
 def test_a_stopwatch_runs_once_in_each_hook_and_leaves_the_host_as_it_was():

@@ -6,6 +6,7 @@ and a deeper one on pictures of 64 x 64.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -31,33 +32,24 @@ class Pixels(latent_formats.LatentFormat):
 
 SHAPES = {  # by the pictures' side; in both the middle has 8 x 8 tokens, and in the deeper one 16 x 16 attend as well
     32: {
-        "model_channels": 32,
-        "channel_mult": (1, 2, 2),
-        "num_res_blocks": [2, 1, 2],
-        "transformer_depth": [0, 0, 0, 1, 1],
+        "channel_mult": (1, 2, 2), "num_res_blocks": [2, 1, 2], "transformer_depth": [0, 0, 0, 1, 1],
         "transformer_depth_output": [0, 0, 0, 0, 0, 1, 1, 1],
     },
     64: {
-        "model_channels": 32,
-        "channel_mult": (1, 2, 3, 4),
-        "num_res_blocks": [1, 2, 2, 2],
-        "transformer_depth": [0, 0, 0, 1, 1, 1, 1],
+        "channel_mult": (1, 2, 3, 4), "num_res_blocks": [1, 2, 2, 2], "transformer_depth": [0, 0, 0, 1, 1, 1, 1],
         "transformer_depth_output": [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1],
     },
-}
+}  # fmt: skip
+ONLY_IN_64 = "input_blocks.8."  # the weights of a block that the shallower one has not
 
 
 class FashionConfig(supported_models_base.BASE):
     """What the host needs to know of the model: its shape, its noise schedule and its latent."""
 
     unet_config = {
-        "transformer_depth_middle": 1,
-        "use_spatial_transformer": True,
-        "use_linear_in_transformer": True,
-        "context_dim": CONTEXT_DIM,
-        "legacy": False,
-        "dtype": torch.float32,
-    }
+        "model_channels": 32, "transformer_depth_middle": 1, "use_spatial_transformer": True,
+        "use_linear_in_transformer": True, "context_dim": CONTEXT_DIM, "legacy": False,
+    }  # fmt: skip
     unet_extra_config = {"num_heads": -1, "num_head_channels": 32}
     sampling_settings = {"beta_schedule": "linear", "linear_start": 0.00085, "linear_end": 0.012}
     latent_format = Pixels
@@ -65,36 +57,23 @@ class FashionConfig(supported_models_base.BASE):
     memory_usage_factor = 1.0
 
 
-def config(channels: int = 1, side: int = 32, dtype: torch.dtype = torch.float32) -> FashionConfig:
-    """A fresh configuration; UNetModel empties the lists it is given, so they are copied."""
-    made = FashionConfig(FashionConfig.unet_config)
-    shape = {k: list(v) if isinstance(v, list) else v for k, v in SHAPES[side].items()}
-    own = {"image_size": side, "in_channels": channels, "out_channels": channels, "dtype": dtype}
-    made.unet_config |= shape | own
-    made.latent_format = Pixels(channels)
-    return made
-
-
-def input_blocks(shape: dict) -> int:
-    """The first convolution, the residual blocks, and a halving between each two levels."""
-    return sum(shape["num_res_blocks"]) + len(shape["channel_mult"])
-
-
 def build(
     device: str, channels: int = 1, side: int = 32, dtype: torch.dtype = torch.float32, dropout: float = 0.0
 ) -> model_base.BaseModel:
     """The host's model around the UNet, its weights not yet set. `dropout` is for training alone."""
-    made = config(channels, side, dtype)
-    made.unet_config["dropout"] = dropout
-    return model_base.BaseModel(made, model_base.ModelType.EPS, device=device)
+    config = FashionConfig(FashionConfig.unet_config)
+    config.unet_config |= copy.deepcopy(SHAPES[side])  # UNetModel empties the lists that it is given
+    config.unet_config |= {"image_size": side, "in_channels": channels, "out_channels": channels, "dtype": dtype,
+                           "dropout": dropout}  # fmt: skip
+    config.latent_format = Pixels(channels)
+    return model_base.BaseModel(config, model_base.ModelType.EPS, device=device)
 
 
 def load(file: Path, dtype: torch.dtype = torch.float32) -> tuple[model_patcher.ModelPatcher, torch.Tensor]:
     """The trained MODEL, and the prompts [classes + 1, TOKENS, CONTEXT_DIM], the last of which is the negative."""
     weights = {name: tensor.float() for name, tensor in load_file(file).items()}
     table = weights.pop(TABLE).view(-1, TOKENS, CONTEXT_DIM)
-    blocks = {name.split(".")[3] for name in weights if name.startswith(f"{PREFIX}input_blocks.")}
-    side = next(side for side, shape in SHAPES.items() if len(blocks) == input_blocks(shape))
+    side = 64 if any(name.startswith(PREFIX + ONLY_IN_64) for name in weights) else 32
     model = build("cpu", weights[f"{PREFIX}input_blocks.0.0.weight"].shape[1], side, dtype)
     model.load_model_weights(weights, PREFIX)
     device, offload = model_management.get_torch_device(), model_management.unet_offload_device()
