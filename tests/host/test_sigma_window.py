@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import comfy.samplers
@@ -12,7 +14,7 @@ from hosts import KNOWS_FLOW, knows_flow, only
 from tiny_unet import Calls, sample, tiny_model
 
 from sag_delayed_activation import sigma_window
-from sag_delayed_activation.nodes_window import OWN_STEPS, SAGSigmaWindow
+from sag_delayed_activation.nodes_window import ONCE_A_STEP, OWN_STEPS, SAGSigmaWindow
 from sag_delayed_activation.pictures.schedule_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
 from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sampling import schedule
@@ -410,3 +412,11 @@ def test_the_page_is_told_what_the_host_makes_of_each_hundredth_of_the_way(model
     assert told[1:-1] == [float(model_sampling.percent_to_sigma(hundredth / 100)) for hundredth in range(1, 100)]
     assert (told[0], told[-1]) == (model_sampling.sigma_max, model_sampling.sigma_min)
     assert told == sorted(told, reverse=True)
+
+
+def test_the_page_knows_the_same_samplers_that_evaluate_the_model_once_a_step():
+    script = (Path(__file__).parents[2] / "web/js/sigma_window.js").read_text(encoding="utf-8")
+    (written,) = re.findall(r"ONCE_A_STEP = new RegExp\((.*?)\);", script, re.DOTALL)
+    pattern = "".join(re.findall(r'"([^"]*)"', written))
+    names = {*SAMPLERS, *ONCE_A_STEP}
+    assert {name for name in names if re.search(pattern, name)} == ONCE_A_STEP

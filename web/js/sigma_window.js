@@ -8,8 +8,9 @@ import { setValue, valueOf } from "./widgets.js";
 const ENDS = ["start", "end"], TO_THE_END = 10000; // the host's own limit, and the default of `end`
 const OF_THE_SCHEDULE = ["scheduler", "steps", "denoise", "sampler_name"];
 const SAME = 1e-6; // of the whole way: so near, two float32 sigmas count as the same
-const TWICE_A_STEP = ["heun", "heunpp2", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_2s_ancestral_cfg_pp",
-  "dpmpp_sde", "dpmpp_sde_gpu", "seeds_2", "seeds_3", "sa_solver_pece"];
+const ONCE_A_STEP = new RegExp("^(euler(_ancestral)?(_cfg_pp)?|lms|dpmpp_2m(_cfg_pp)?|dpmpp_2m_sde(_heun)?(_gpu)?|" +
+  "dpmpp_3m_sde(_gpu)?|ddpm|lcm|ipndm(_v)?|deis|res_multistep(_ancestral)?(_cfg_pp)?|gradient_estimation(_cfg_pp)?|" +
+  "er_sde|sa_solver|ddim|uni_pc(_bh2)?)$"); // samplers; as in nodes_window.py
 
 /** @param {import("./runs.js").WindowRun} [run] @returns {import("./strip.js").View} */
 export function view(node, run) {
@@ -51,8 +52,7 @@ export function view(node, run) {
 function lineOf(steps, isHeld, sampler) {
   const count = steps.length, first = isHeld.indexOf(true), last = isHeld.lastIndexOf(true), number = last - first + 1;
   if (first < 0) return say("empty", { count });
-  const calls = say("calls", { number, s: number === 1 ? "" : "s" });
-  const span = { first, last, count, high: short(steps[first]), low: short(steps[last]) };
-  const isTwice = TWICE_A_STEP.includes(sampler), end = last === count - 1 ? say("end") : "";
-  return say("steps", { ...span, end, calls: isTwice ? say("atLeast", { calls }) : calls });
+  const exact = say("calls", { number, s: number === 1 ? "" : "s" }), end = last === count - 1 ? say("end") : "";
+  const calls = ONCE_A_STEP.test(sampler) ? exact : say("atLeast", { calls: exact });
+  return say("steps", { first, last, count, end, calls, high: short(steps[first]), low: short(steps[last]) });
 }
