@@ -47,6 +47,7 @@ class Selectors(NamedTuple):
     tells_failures: bool  # whether it shows, on a host as old as 0.3.75, that a node failed
     folds: bool  # whether Nodes 2.0 folds advanced inputs away
     decimals: bool  # whether a point can be typed into a number of Nodes 2.0
+    pictures: int  # how many of ten Nodes 2.0 shows at once
 
 
 OLD_PAGE = Selectors(
@@ -63,6 +64,7 @@ OLD_PAGE = Selectors(
     tells_failures=True,
     folds=False,
     decimals=False,
+    pictures=1,
 )
 NEW_PAGE = Selectors(
     run='[data-testid="queue-button"]',
@@ -78,6 +80,7 @@ NEW_PAGE = Selectors(
     tells_failures=False,
     folds=True,
     decimals=True,
+    pictures=10,
 )
 
 

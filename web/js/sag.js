@@ -1,7 +1,6 @@
 /** What this pack adds to ComfyUI's page. What a page lacks for it is left out. */
 
 import { app } from "/scripts/app.js";
-
 import { view as guidance } from "./guidance.js";
 import { listen, runOf } from "./runs.js";
 import { view as sigmaWindow } from "./sigma_window.js";
@@ -24,7 +23,7 @@ const heightOf = (node) => (/** @type {any} */ (globalThis).LiteGraph?.vueNodesM
 function addStrip(node, view) {
   const folds = view === guidance, isFolded = () => folds && setting(FOLDED, false);
   const fold = folds ? () => app.extensionManager.setting.set(FOLDED, !isFolded()) : null;
-  const strip = new Strip(remember, fold), getMinHeight = () => Strip.height(isFolded()) + 2 * MARGIN;
+  const strip = new Strip(() => remember(node), fold), getMinHeight = () => Strip.height(isFolded()) + 2 * MARGIN;
   const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight, getMaxHeight: getMinHeight };
   node.addDOMWidget("sag_strip", "sag_strip", strip.element, options).serialize = false;
   node.setSize([Math.max(node.size[0], WIDTH), heightOf(node)]);
@@ -45,8 +44,9 @@ function addStrip(node, view) {
   });
 }
 
-/** Makes what was done a change of its own for undo. */
-function remember() {
+/** Makes what was done a change of its own for undo. It is shown at once: the next key may come before the next frame. */
+function remember(node) {
+  updates.get(node)?.();
   app.canvas.emitBeforeChange?.();
   app.canvas.emitAfterChange?.();
 }
