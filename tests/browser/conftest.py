@@ -88,9 +88,10 @@ OUTLINE = """id => {
     const node = app.graph.getNodeById(id);
     return Object.values(node.strokeStyles).map(style => style.call(node)?.color).find(Boolean) ?? null;
 }"""
-WATCH_FOR_POPUPS = """() => {
+POPUP = "[role^=dialog], [role^=alert], [data-testid=error-overlay]"  # the last on newer pages
+WATCH_FOR_POPUPS = """selector => {
     window.popups = [];
-    const note = element => element.matches("[role^=dialog], [role^=alert]") && popups.push(element.innerText);
+    const note = element => element.matches(selector) && popups.push(element.innerText);
     new MutationObserver(changes => {
         const added = changes.flatMap(change => [...change.addedNodes]).filter(node => node instanceof Element);
         for (const element of added) [element, ...element.querySelectorAll("*")].forEach(note);
@@ -315,7 +316,7 @@ class ComfyPage:
         return self.page.evaluate(OUTLINE, node)
 
     def watch_for_popups(self) -> None:
-        self.page.evaluate(WATCH_FOR_POPUPS)
+        self.page.evaluate(WATCH_FOR_POPUPS, POPUP)
 
     def popups(self) -> list[str]:
         """The texts of all dialogs and toasts since `watch_for_popups`."""

@@ -24,14 +24,12 @@ def kind(request):
 
 @pytest.fixture
 def panel(comfy, kind):
-    """The node's help, opened from the node library as a user does."""
-    page = comfy.page
-    page.get_by_role("button", name="Node Library (n)").click()
-    page.locator(comfy.at.library_search).fill(kind)
-    leaf = page.locator(comfy.at.library_node).filter(has=page.get_by_text(kind, exact=True))
-    leaf.hover()
-    leaf.locator(comfy.at.help).click()
-    shown = page.locator(".node-help-content")
+    """The node's help, opened as a user does: a click on the node's title, one on the info button above it."""
+    comfy.build({"node": (kind, (500, 300), {})}, [])
+    title = comfy.area(comfy.ids["node"])
+    comfy.page.mouse.click(title["x"] + 60, title["y"] - 12)
+    comfy.page.get_by_test_id("info-button").click()
+    shown = comfy.page.locator(".node-help-content")
     shown.get_by_role("heading", name="Inputs").wait_for()
     return shown
 

@@ -36,9 +36,6 @@ class Selectors(NamedTuple):
 
     run: str
     found_node: str  # an answer of the search for nodes
-    library_search: str
-    library_node: str
-    help: str  # shows the help of the node in the library, or of the one that is selected
     saved_workflow: str
     error_details: str | None  # what must be clicked to see what is wrong; None where a dialog says it at once
     error_info: str | None  # and then, where the host refused an input
@@ -53,9 +50,6 @@ class Selectors(NamedTuple):
 OLD_PAGE = Selectors(
     run='role=button[name="Run"]',
     found_node="[role=option]",
-    library_search='[placeholder="Search Nodes..."]',
-    library_node=".node-lib-tree-explorer .tree-leaf",
-    help=".help-button",
     saved_workflow='.tree-leaf:has-text("%s.json")',
     error_details=None,
     error_info=None,
@@ -69,9 +63,6 @@ OLD_PAGE = Selectors(
 NEW_PAGE = Selectors(
     run='[data-testid="queue-button"]',
     found_node='[data-testid="result-item"]',
-    library_search='[placeholder="Search..."]',
-    library_node="[role=treeitem]",
-    help='[data-testid="info-button"]',
     saved_workflow='[data-testid="tree-node-root/%s.json"]',
     error_details='role=button[name="View details"]',
     error_info='button[aria-label^="Info for"]',
