@@ -11,6 +11,11 @@ pytestmark = pytest.mark.browser
 MISSING = "() => app.graph._nodes.filter(n => !LiteGraph.registered_node_types[n.type]).map(n => n.type)"
 
 
+@pytest.fixture
+def comfy(used):
+    return used
+
+
 @pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem)
 def example(request):
     return request.param
