@@ -106,7 +106,7 @@ def test(python: str, host: Path, more: list[str]) -> None:
     types(python)
     run([python, *PYTEST, *AT_ONCE, "tests", *more], "pytest", host)
     if not more:
-        run([python, *PYTEST, "tests/browser", *NEWEST_PAGE], "The tests of the newest page", host)
+        run([python, *PYTEST, *AT_ONCE, "tests/browser", *NEWEST_PAGE], "The tests of the newest page", host)
         on_hosts(python, [OLDEST, MIDDLE])
 
 

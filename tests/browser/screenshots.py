@@ -1,4 +1,4 @@
-"""Makes the README's pictures of the newest page in Nodes 2.0: `python dev.py screenshots --page 1.58.1`.
+"""Makes the pictures of README and the examples, of the newest page in Nodes 2.0: `python dev.py screenshots --page 1.58.1`.
 
 By its name no other command collects it.
 """
@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from demo_graph import preview, sampled, window
+from demo_graph import ADVANCED, BASIC, WINDOW, preview, sampled, window
 from PIL import Image
 
 pytestmark = pytest.mark.browser
@@ -30,6 +30,15 @@ ARRANGE = """([places, ids]) => {
         else node.collapse();
     }
     app.canvas.draw(true, true);
+}"""
+
+LOOK_AT = """kind => {
+    const node = app.graph._nodes.find(node => node.type === kind), [left, top] = node.pos;
+    app.canvas.deselectAll();
+    app.canvas.ds.scale = 1;
+    app.canvas.ds.offset = [500 - left, 250 - top];  // clear of the page's own bars
+    app.canvas.draw(true, true);
+    return node.id;
 }"""
 
 
@@ -113,3 +122,20 @@ def test_the_thumbnail_of_the_mask_preview(comfy):
     preview_four(comfy, steps=20, sigma_start=0.5)
     picture = seen(comfy, {"preview": (0, 0, 470, 470)}, square=True).resize((THUMBNAIL, THUMBNAIL))
     picture.save(EXAMPLES / "SAG mask preview.jpg", quality=90)
+
+
+@pytest.mark.parametrize("example, kind", [
+    ("SAG basic", BASIC), ("SAG on SDXL with the advanced node", ADVANCED), ("SAG schedule of two windows", BASIC),
+    ("SAG sigma window wired in", WINDOW),
+])  # fmt: skip
+def test_the_thumbnail_of_an_example(comfy, example, kind):
+    """The node that it is about, among what it is wired to."""
+    comfy.open_file(EXAMPLES / f"{example}.json")
+    node = comfy.page.evaluate(LOOK_AT, kind)
+    comfy.page.mouse.move(5, 5)
+    comfy.drawn()
+    area = comfy.area(node)
+    side = max(area["width"], area["height"]) + 2 * ABOVE
+    clip = {"x": area["x"] - (side - area["width"]) / 2, "y": area["y"] - ABOVE, "width": side, "height": side}
+    picture = Image.open(io.BytesIO(comfy.page.screenshot(clip=clip))).convert("RGB").resize((THUMBNAIL, THUMBNAIL))
+    picture.save(EXAMPLES / f"{example}.jpg", quality=90)
