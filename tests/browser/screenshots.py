@@ -1,4 +1,4 @@
-"""Makes the pictures of README and the examples, of the newest page in Nodes 2.0: `python dev.py screenshots --page 1.58.1`.
+"""Makes the pictures of README and the examples, of the newest page in Nodes 2.0: `python dev.py screenshots`.
 
 By its name no other command collects it.
 """
