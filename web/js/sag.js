@@ -14,7 +14,6 @@ const PREVIEW = "SAG mask preview", PREVIEW_SIZE = /** @type {[number, number]} 
 const VIEWS = { "SAG delayed activation": guidance, "SAG delayed activation (advanced)": guidance,
   "SAG sigma window": sigmaWindow };
 const updates = new WeakMap(); // what keeps the strip of a node up to date
-
 const setting = (id, usual) => app.extensionManager?.setting?.get(id) ?? usual;
 /** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
 const heightOf = (node) => (/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode ? 0 : node.computeSize()[1]);
@@ -44,9 +43,10 @@ function addStrip(node, view) {
   });
 }
 
+const update = (node) => attempt(updates.get(node), () => updates.delete(node));
 /** Makes what was done a change of its own for undo. It is shown at once: the next key may come before the next frame. */
 function remember(node) {
-  updates.get(node)?.();
+  update(node);
   app.canvas.emitBeforeChange?.();
   app.canvas.emitAfterChange?.();
 }
@@ -62,7 +62,7 @@ function attempt(does, otherwise = () => {}) {
 
 /** A value may be set without a word to anybody, so all are looked at. */
 function everyFrame() {
-  for (const node of app.canvas?.graph?._nodes ?? []) attempt(updates.get(node), () => updates.delete(node));
+  for (const node of app.canvas?.graph?._nodes ?? []) update(node);
   requestAnimationFrame(everyFrame);
 }
 
