@@ -165,7 +165,9 @@ class HostAttention:
         known = known_arguments(backend)
         offered = {"attn_precision": attention_options.get("attn_precision"), "transformer_options": attention_options}
         passed = {name: offered[name] for name in offered if name in known}
-        chosen = self.chosen[attention_options.get("block_index", 0)]
+        index = attention_options.get("block_index", 0)
+        # A guider on two models lends this model's patches to the other one, which may be deeper.
+        chosen = self.chosen[index] if index < len(self.chosen) else None
         if chosen is not None:
             passed.update(preferred_attention=chosen)
         return backend(q, k, v, attention_options["n_heads"], **passed)

@@ -7,6 +7,7 @@ from hosts import has_attention_override, source_of
 from tiny_unet import distance, sample, tiny_model
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
+from sag_delayed_activation.sampling.host import HostAttention
 
 pytestmark = [pytest.mark.host, has_attention_override]
 DEPTH = 2  # of the middle block
@@ -117,3 +118,10 @@ def test_it_breaks_no_graph_of_torch_compile(sag, model, choose):
     torch._dynamo.reset()
     assert compiled.breaks.total() == compiled.late == 0, compiled.breaks
     assert distance(compiled.latent, sample(sag(model))) < 1e-5
+
+
+def test_in_a_model_with_more_layers_than_the_patched_one_the_host_chooses():
+    """As the negative's may be, under a guider on two models."""
+    q = torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(0))
+    attended = HostAttention((None,))(q, q, q, {"n_heads": 2, "block_index": 1})
+    assert torch.equal(attended, backend(q, q, q, 2))
