@@ -10,6 +10,8 @@ with `python dev.py bench ...`. Measurements are lines of JSON in a file; `repor
     compile  --case through ComfyUI's TorchCompileModel, --reps times
     sync     where the CPU waits for the GPU, in --case
     load     how long importing the pack takes
+    beside   whole samples of --case, beside those of the version in the folder --earlier and the host's own SAG
+    own      time inside the hooks, in the same way
     report   puts what is in FILES into RESULTS.md, or --out
 """
 
@@ -25,6 +27,7 @@ from pathlib import Path
 
 import torch
 
+from lab.benchmarks.beside import beside, own
 from lab.benchmarks.cases import Case
 from lab.benchmarks.compiling import compile_both
 from lab.benchmarks.floor import floor
@@ -42,6 +45,8 @@ COMMANDS = {
     "compile": lambda records, o: compile_both(records, o.case, o.reps),
     "sync": lambda records, o: sync(records, o.case),
     "load": lambda records, o: import_time(records, o.reps),
+    "beside": lambda records, o: beside(records, o.case, o.earlier, o.reps, o.ends),
+    "own": lambda records, o: own(records, o.case, o.earlier, o.reps, o.ends),
 }
 
 
@@ -51,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("files", type=Path, nargs="*", help="for report")
     parser.add_argument("--out", type=Path, help="default: COMMAND.jsonl in lab/benchmarks/out")
     parser.add_argument("--case", type=Case.named, default="tiny", help="or family-side-batch such as sdxl-1024-b4")
+    parser.add_argument("--earlier", type=Path, help="a checkout of an earlier version, for beside and own")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--reps", type=int, default=5)
     parser.add_argument("--budget-seconds", type=float, default=math.inf)

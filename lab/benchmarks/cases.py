@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from lab.loading import PACK, load_pack
+
 CFG, SAMPLER, SCHEDULER, SEED = 7.0, "euler", "normal", 3
+NAME, ADVANCED = "SAG delayed activation", "SAG delayed activation (advanced)"
 SCALE, BLUR = 0.5, 2.0  # the defaults of this pack and of the host's own node
 UNPATCHED, LIMIT, HOST, ALL, NONE, HALF = VARIANTS = ("unpatched", "limit", "host", "all", "none", "half")
 TOKENS, POOLED = 77, 1280  # of a prompt; width of SDXL's pooled prompt
@@ -106,14 +109,14 @@ def once_more(args: dict[str, Any]) -> torch.Tensor:
     return args["denoised"]
 
 
-def with_pack(model: Any, steps: int, active: int) -> Any:
-    """This pack's node with a window that holds the last `active` of the steps."""
-    from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
+def with_pack(model: Any, steps: int, active: int, node: str = NAME, pack: str = PACK, **settings: Any) -> Any:
+    """A node of this pack, or of another of its versions, with a window that holds the last `active` of the steps."""
     from sag_delayed_activation.sampling import schedule_of
 
     sigmas = [1000.0, *schedule_of(model, SCHEDULER, steps, 1.0, SAMPLER).tolist()]  # and more than the first
     start = sum(sigmas[steps - active : steps - active + 2]) / 2  # half way from the last step outside of it
-    return SelfAttentionGuidanceCustom().patch(model, SCALE, BLUR, start, 0.0)[0]
+    made = load_pack(pack).NODE_CLASS_MAPPINGS[node]()
+    return made.patch(model, SCALE, BLUR, start, 0.0, **settings)[0]
 
 
 def workload(case: Case, model: Any = None) -> Workload:

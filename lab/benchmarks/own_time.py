@@ -101,12 +101,12 @@ def watch(model: Any, stopwatch: Stopwatch) -> None:
             by_key[key] = [stopwatch.around(wrapper) for wrapper in wrappers]
 
 
-def own_stretches(work: Workload, name: str) -> list[float]:
-    """Seconds of every stretch inside the hooks in one sample of the variant of that name."""
+def own_stretches(work: Workload, model: Any) -> list[float]:
+    """Seconds of every stretch inside the hooks in one sample with `model`, which is this sample's own."""
     import comfy.samplers
     from comfy.ldm.modules import attention
 
-    stopwatch, model = Stopwatch(), work.variant(name)
+    stopwatch = Stopwatch()
     watch(model, stopwatch)
     load(model)
     synchronize()
@@ -134,14 +134,16 @@ def growth(records: Records, reps: int, ends: float) -> None:
     records.add(kind="stopwatch", seconds=stretch_seconds())
     for name in MEASURED:
         for _, work in works:
-            own_stretches(work.of_one_step(), name)  # the first of a shape finds its kernels
+            own_stretches(
+                work.of_one_step(), work.of_one_step().variant(name)
+            )  # the first of a shape finds its kernels
     for repetition in range(reps):
         if time.monotonic() > ends:
             return
         dice = random.Random(repetition)
         for axis, work in dice.sample(works, len(works)):
             for name in dice.sample(MEASURED, len(MEASURED)):
-                case, stretches = work.case, own_stretches(work, name)
+                case, stretches = work.case, own_stretches(work, work.variant(name))
                 records.add(kind="growth", axis=axis, case=case.name, side=case.side, batch=case.batch,
                             steps=case.steps, repetition=repetition, variant=name,
                             own_seconds=sum(stretches) / case.steps, stretches=len(stretches) / case.steps)  # fmt: skip

@@ -5,7 +5,8 @@
 
 Needs torch, safetensors and a GPU (minutes); the data are Debian's package dataset-fashion-mnist. The noise is the
 host's own schedule, the network predicts it (EPS), and 15 % of the labels are dropped for the negative prompt.
-The study's other models are trained the same way, with an .npz of other pictures as --data.
+The study's other models are trained the same way, with an .npz of other pictures as --data; its DiTs by
+lab.study.dit.train.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import copy
 import gzip
 import math
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +29,7 @@ from lab.loading import load_host
 
 SEED = 2210
 DROPPED = 0.15
-RATE, WARM_UP, KEPT = 1e-3, 200, 0.999  # the rate at its highest, steps to get there; how much of an average is kept
+RATE, WARM_UP, KEPT = 1e-3, 200, 0.999  # the usual rate, steps to get there; how much of an average is kept
 IDX_FILES = {"train": "train", "test": "t10k"}
 
 
@@ -46,36 +50,40 @@ def load_images(data: Path, split: str = "train") -> tuple[torch.Tensor, torch.T
     return F.pad(images, [2] * 4, value=-1.0), torch.from_numpy(labels.copy()).long()
 
 
-def denoising_loss(unet, table, schedule, images, labels) -> torch.Tensor:
-    """Mean squared error of the predicted noise, as the host scales its input and reads its timestep."""
+def embed(table: torch.nn.Embedding, labels: torch.Tensor) -> torch.Tensor:
+    """The classes' prompts [N, TOKENS, CONTEXT_DIM]; some of them are dropped, and get the negative instead."""
     from lab.demo.sag_demo import architecture
 
     dropped = torch.rand(len(labels), device=labels.device) < DROPPED
-    labels = torch.where(dropped, table.num_embeddings - 1, labels)  # the last one is the negative
-    context = table(labels).view(-1, architecture.TOKENS, architecture.CONTEXT_DIM)
-    t = torch.randint(0, len(schedule), (len(images),), device=images.device)
-    sigma, noise = schedule[t].view(-1, 1, 1, 1), torch.randn_like(images)
-    x = (images + sigma * noise) / (sigma**2 + 1).sqrt()
-    return F.mse_loss(unet(x, t.float(), context=context).float(), noise)
+    kept = torch.where(dropped, table.num_embeddings - 1, labels)  # the last one is the negative
+    return table(kept).view(-1, architecture.TOKENS, architecture.CONTEXT_DIM)
 
 
-def train(unet, table, schedule, images, labels, options: argparse.Namespace) -> tuple[torch.nn.Module, ...]:
+def noise_loss(model: Any, schedule: torch.Tensor, x0: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    """Mean squared error of the predicted noise, as the host scales its input and reads its timestep."""
+    t = torch.randint(0, len(schedule), (len(x0),), device=x0.device)
+    sigma, noise = schedule[t].view(-1, 1, 1, 1), torch.randn_like(x0)
+    x = (x0 + sigma * noise) / (sigma**2 + 1).sqrt()
+    return F.mse_loss(model.diffusion_model(x, t.float(), context=context).float(), noise)
+
+
+def train(loss_of, network, table, images, labels, options: argparse.Namespace) -> tuple[torch.nn.Module, ...]:
     """AdamW with a cosine schedule over the steps, or over the seconds if they are fewer; the moving averages."""
     batch = options.batch
-    parameters = [*unet.parameters(), *table.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=1e-3)
-    averages = copy.deepcopy(unet).requires_grad_(False), copy.deepcopy(table).requires_grad_(False)
-    averaged = [p for network in averages for p in network.parameters()]
+    parameters = [*network.parameters(), *table.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=1e-3)
+    averages = copy.deepcopy(network).requires_grad_(False), copy.deepcopy(table).requires_grad_(False)
+    averaged = [p for average in averages for p in average.parameters()]
     device, started, step, done = images.device.type, time.time(), 0, 0.0
     while done < 1:
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
+            group["lr"] = options.rate * min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         chosen = torch.randint(0, len(images), (batch,), device=images.device)
         shown = images[chosen]
         if options.mirror:
             shown = torch.where(torch.rand(batch, 1, 1, 1, device=images.device) < 0.5, shown.flip(-1), shown)
         with torch.autocast(device, torch.bfloat16, enabled=images.is_cuda):
-            loss = denoising_loss(unet, table, schedule, shown, labels[chosen])
+            loss = loss_of(shown, embed(table, labels[chosen]))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -89,7 +97,7 @@ def train(unet, table, schedule, images, labels, options: argparse.Namespace) ->
     return averages
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
@@ -97,11 +105,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3500)
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long, if that is sooner")
     parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--rate", type=float, default=RATE, help="the learning rate at its highest")
     parser.add_argument("--mirror", action="store_true", help="show every second picture mirrored")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--dtype", choices=["bfloat16", "float16"], default="bfloat16", help="of the weights kept")
-    options = parser.parse_args()
-    load_host()
+    return parser.parse_args()
+
+
+def train_as_asked(options: argparse.Namespace, build: Callable, initialise: Callable, loss: Callable) -> None:
+    """A new model of `build(device, channels, side)`, its loss being `loss(model, schedule, x0, context)`."""
     from safetensors.torch import save_file
 
     from lab.demo.sag_demo import architecture
@@ -110,19 +122,29 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images, labels = (t.to(device) for t in load_images(options.data))
-    model = architecture.build(device, images.shape[1], images.shape[-1], dropout=options.dropout)
-    unet, table = model.diffusion_model.train(), torch.nn.Embedding(
+    model = build(device, images.shape[1], images.shape[-1])
+    network, table = model.diffusion_model.train(), torch.nn.Embedding(
         int(labels.max()) + 2, architecture.TOKENS * architecture.CONTEXT_DIM, device=device
     )  # fmt: skip
-    architecture.initialise(unet)
-    print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.2f} million parameters", flush=True)
-    unet, table = train(unet, table, model.model_sampling.sigmas.to(device), images, labels, options)
-    weights = {f"{architecture.PREFIX}{n}": w for n, w in unet.state_dict().items()}
+    initialise(network)
+    print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} million parameters", flush=True)
+    loss_of = partial(loss, model, model.model_sampling.sigmas.to(device))
+    network, table = train(loss_of, network, table, images, labels, options)
+    weights = {f"{architecture.PREFIX}{n}": w for n, w in network.state_dict().items()}
     weights[architecture.TABLE] = table.weight.detach()
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / (options.file or architecture.FILE)
     dtype = getattr(torch, options.dtype)
     save_file({n: w.to(dtype).contiguous().cpu() for n, w in weights.items()}, file)
+
+
+def main() -> None:
+    options = arguments()
+    load_host()
+    from lab.demo.sag_demo import architecture
+
+    build = partial(architecture.build, dropout=options.dropout)
+    train_as_asked(options, build, architecture.initialise, noise_loss)
 
 
 if __name__ == "__main__":

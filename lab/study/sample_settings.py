@@ -199,7 +199,8 @@ def main() -> None:
     results = Results(options.work / f"{options.world}.{own}.jsonl")
     if own == 0:
         add_floors(results, options.world, measure, options.data, {s.count for s in settings}, accuracy)
-    sampler = Sampler(options.weights, labels, max(s.count for s in settings), options.precision, options.batch)
+    shape = (max(s.count for s in settings), *images.shape[1:])
+    sampler = Sampler(options.weights, labels, shape, options.precision, options.batch)
     ends = started + options.budget_seconds
     sample_all(results, sampler, measure, settings[own::processes], ends, options.precision)
     print(f"{time.perf_counter() - started:.0f} s in all", flush=True)

@@ -6,6 +6,7 @@ Picture i has the same noise and the same class in every setting, whatever the b
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,19 +42,21 @@ def classes_of(labels: torch.Tensor, count: int) -> torch.Tensor:
 class Sampler:
     """A trained model in the host, with the noise and the classes of every picture."""
 
-    def __init__(self, weights: Path, labels: torch.Tensor, most: int, precision: str, batch: int) -> None:
-        """`labels` are the training data's, `most` the pictures of the largest setting."""
-        from lab.demo.sag_demo import architecture
-
-        self.model, table = architecture.load(weights, PRECISIONS[precision])
+    def __init__(self, weights: Path, labels: torch.Tensor, shape: Sequence[int], precision: str, batch: int) -> None:
+        """`labels` are the training data's, `shape` is that of the largest setting's pictures, [N, C, h, w]."""
+        self.model, table = self.load(weights, PRECISIONS[precision])
         self.model.model.memory_usage_factor = MEMORY_FACTOR
         self.exact, self.batch = precision == "float32", batch
         torch.set_float32_matmul_precision("highest" if self.exact else "high")
-        own = self.model.model.model_config.unet_config
-        shape = (most, own["in_channels"], own["image_size"], own["image_size"])
-        self.noise = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
-        self.classes = classes_of(labels, most)
+        self.noise = torch.randn(*shape, generator=torch.Generator().manual_seed(SEED))
+        self.classes = classes_of(labels, shape[0])
         self.negative, self.prompts = table[-1:], table[self.classes]
+
+    def load(self, weights: Path, dtype: torch.dtype) -> tuple[Any, torch.Tensor]:
+        """The MODEL and its prompts, the last of which is the negative."""
+        from lab.demo.sag_demo import architecture
+
+        return architecture.load(weights, dtype)
 
     def sample(self, setting: Setting) -> Sampled:
         """All pictures of `setting`."""
@@ -71,7 +74,7 @@ class Sampler:
                     model, noise, setting.steps, setting.cfg, "euler", "normal", [[self.prompts[own], {}]],
                     [[self.negative, {}]], torch.zeros_like(noise), disable_pbar=True, seed=SEED,
                 ))  # fmt: skip
-                calls += extra_calls(model, noise.shape) * len(noise)
+                calls += self.extra_calls(model, noise.shape, setting) * len(noise)
         seconds = time.perf_counter() - started
         return Sampled(torch.cat(found), seconds, calls / setting.count)
 
@@ -105,13 +108,12 @@ class Sampler:
         found = window_around(sigmas, range(*setting.active))
         return found.start, found.end
 
+    def extra_calls(self, model: Any, shape: torch.Size, setting: Setting) -> int:
+        """How often the node evaluated the model once more in the last run of this shape."""
+        from sag_delayed_activation.sampling import MASK_STORE
 
-def extra_calls(model: Any, shape: torch.Size) -> int:
-    """How often the node evaluated the UNet once more in the last run of this shape."""
-    from sag_delayed_activation.sampling import MASK_STORE
-
-    store = model.model_options.get(MASK_STORE)
-    if store:
-        return sum(log.extra_calls for log in store.runs[tuple(shape)][-1].logs)
-    own = [f for f in model.model_options.get("sampler_post_cfg_function", []) if isinstance(f, PerturbedAttention)]
-    return sum(function.calls_of_run() for function in own)
+        store = model.model_options.get(MASK_STORE)
+        if store:
+            return sum(log.extra_calls for log in store.runs[tuple(shape)][-1].logs)
+        functions = model.model_options.get("sampler_post_cfg_function", [])
+        return sum(f.calls_of_run() for f in functions if isinstance(f, PerturbedAttention))

@@ -103,7 +103,7 @@ def test_a_stopwatch_runs_once_in_each_hook_and_leaves_the_host_as_it_was():
     host = comfy.samplers.calc_cond_batch, comfy.ldm.modules.attention.optimized_attention
     for name in ("unpatched", "none", "all"):
         with torch.no_grad():
-            found[name] = own_stretches(work, name)
+            found[name] = own_stretches(work, work.variant(name))
     assert host == (comfy.samplers.calc_cond_batch, comfy.ldm.modules.attention.optimized_attention)
     layers = cases.TINY["transformer_depth_middle"]
     unet_call = 2 + 2 * layers  # before and after it, and before and after the host's attention in each layer

@@ -22,7 +22,7 @@ SAG = Setting("fashion", scale=1.0, steps=STEPS, count=COUNT)
 
 @pytest.fixture(scope="module")
 def sampler():
-    return Sampler(DEMO, LABELS, COUNT, "float32", batch=COUNT)
+    return Sampler(DEMO, LABELS, (COUNT, 1, 32, 32), "float32", batch=COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_the_deeper_unet_is_known_by_its_weights(tmp_path):
     weights = {f"{architecture.PREFIX}{name}": tensor.half() for name, tensor in unet.state_dict().items()}
     table = torch.zeros(20, architecture.TOKENS * architecture.CONTEXT_DIM)
     save_file({**weights, architecture.TABLE: table}, tmp_path / "w.safetensors")
-    deep = Sampler(tmp_path / "w.safetensors", torch.arange(19), 1, "float32", 1)
+    deep = Sampler(tmp_path / "w.safetensors", torch.arange(19), (1, 3, 64, 64), "float32", 1)
     own = Setting("wesnoth", scale=1.0, steps=1, count=1, cfg=3.0)
     found = deep.sample(own)
     assert found.pictures.shape == (1, 3, 64, 64) and found.extra_calls == 1
