@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.benchmarks.cases import ADVANCED, HOST, UNPATCHED, Case, Workload, with_pack, workload
-from lab.benchmarks.own_time import own_stretches, stretch_seconds
+from lab.benchmarks.own_time import by_hook, own_stretches, stretch_seconds
 from lab.benchmarks.timing import time_sample
 from lab.loading import load_pack
 from lab.records import Records
@@ -61,5 +61,5 @@ def own(records: Records, case: Case, earlier: Path, reps: int, ends: float) -> 
     work = workload(case)
     records.add(kind="stopwatch", seconds=stretch_seconds())
     for repetition, name, stretches in in_turn(work, earlier, reps, ends, partial(own_stretches, work)):
-        records.add(kind="own", case=case.name, steps=case.steps, repetition=repetition, variant=name,
-                    own_seconds=sum(stretches) / case.steps, stretches=len(stretches) / case.steps)  # fmt: skip
+        found = by_hook(stretches, case.steps)
+        records.add(kind="own", case=case.name, steps=case.steps, repetition=repetition, variant=name, **found)

@@ -11,7 +11,8 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from functools import partialmethod, wraps
+from functools import wraps
+from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
@@ -42,21 +43,21 @@ class Stopwatch:
     """Runs inside the node's hooks, pauses where they call the host, runs again where the host calls them in turn."""
 
     def __init__(self) -> None:
-        self.running = False
-        self.marks: list[Any] = []  # of its starts and stops, in turn
+        self.hook: str | None = None  # in which it runs; None: it pauses
+        self.marks: list[tuple[str | None, Any]] = []  # the moments at which it came there
 
-    def switch(self, running: bool) -> None:
-        if running != self.running:
-            self.marks.append(mark(len(self.marks)))
-            self.running = running
+    def switch(self, hook: str | None) -> None:
+        if hook != self.hook:
+            self.marks.append((hook, mark(len(self.marks))))
+            self.hook = hook
 
-    def during(self, function: Function, running: bool) -> Function:
-        """The function, running or not while it is called, and afterwards as before."""
+    def during(self, function: Function, hook: str | None) -> Function:
+        """The function, in that hook while it is called, and afterwards as before."""
 
         @wraps(function)  # the host's executor says by its attributes whose work it does
         def timed(*args: Any, **options: Any) -> Any:
-            before = self.running
-            self.switch(running)
+            before = self.hook
+            self.switch(hook)
             try:
                 return function(*args, **options)
             finally:
@@ -64,27 +65,28 @@ class Stopwatch:
 
         return timed
 
-    inside, outside = partialmethod(during, running=True), partialmethod(during, running=False)
+    def outside(self, function: Function) -> Function:
+        return self.during(function, None)
 
-    def around(self, wrapper: Function) -> Function:
+    def around(self, wrapper: Function, hook: str) -> Function:
         """Inside a wrapper, which the host hands the rest of its own work as the first argument."""
-        return self.inside(lambda rest, *args, **options: wrapper(self.outside(rest), *args, **options))
+        return self.during(lambda rest, *args, **options: wrapper(self.outside(rest), *args, **options), hook)
 
-    def stretches(self) -> list[float]:
-        """Seconds of each stretch in which it ran."""
+    def stretches(self) -> list[tuple[str, float]]:
+        """Hook and seconds of each stretch in which it ran."""
         synchronize()
-        pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
-        return [start.elapsed_time(stop) / 1000 if cuda() else stop - start for start, stop in pairs]
+        pairs = [(hook, start, stop) for (hook, start), (_, stop) in pairwise(self.marks) if hook is not None]
+        return [(hook, start.elapsed_time(stop) / 1000 if cuda() else stop - start) for hook, start, stop in pairs]
 
 
 def stretch_seconds(count: int = 1000) -> float:
     """What a stretch takes in which nothing is done, where nothing else is queued."""
     for _ in range(2):  # the first time finds the events
         stopwatch = Stopwatch()
-        nothing = stopwatch.inside(lambda: None)
+        nothing = stopwatch.during(lambda: None, "nothing")
         for _ in range(count):
             nothing()
-        taken = statistics.median(stopwatch.stretches())
+        taken = statistics.median(seconds for _, seconds in stopwatch.stretches())
     return taken
 
 
@@ -92,17 +94,17 @@ def watch(model: Any, stopwatch: Stopwatch) -> None:
     """Let the stopwatch run inside every hook that stands on `model`, which is this sample's own."""
     options = model.model_options
     posts = options.get("sampler_post_cfg_function", [])
-    options["sampler_post_cfg_function"] = [stopwatch.inside(post) for post in posts]
+    options["sampler_post_cfg_function"] = [stopwatch.during(post, "after CFG") for post in posts]
     transformer = options.get("transformer_options", {})
     for place, replace in list(transformer.get("patches_replace", {}).get("attn1", {}).items()):
-        model.set_model_attn1_replace(stopwatch.inside(replace), *place)
-    for by_key in transformer.get("wrappers", {}).values():
+        model.set_model_attn1_replace(stopwatch.during(replace, "attention"), *place)
+    for kind, by_key in transformer.get("wrappers", {}).items():
         for key, wrappers in by_key.items():
-            by_key[key] = [stopwatch.around(wrapper) for wrapper in wrappers]
+            by_key[key] = [stopwatch.around(wrapper, kind) for wrapper in wrappers]
 
 
-def own_stretches(work: Workload, model: Any) -> list[float]:
-    """Seconds of every stretch inside the hooks in one sample with `model`, which is this sample's own."""
+def own_stretches(work: Workload, model: Any) -> list[tuple[str, float]]:
+    """Hook and seconds of every stretch inside the hooks in one sample with `model`, which is this sample's own."""
     import comfy.samplers
     from comfy.ldm.modules import attention
 
@@ -115,6 +117,12 @@ def own_stretches(work: Workload, model: Any) -> list[float]:
         with patch.object(attention, "optimized_attention", attend):
             work.sample(model)
     return stopwatch.stretches()
+
+
+def by_hook(stretches: list[tuple[str, float]], steps: int) -> dict[str, Any]:
+    """What a record says of a sample's stretches: seconds a step in all and in each hook, and how many there were."""
+    hooks = {name: sum(s for hook, s in stretches if hook == name) / steps for name in dict(stretches)}
+    return {"own_seconds": sum(hooks.values()), "hooks": hooks, "stretches": len(stretches) / steps}
 
 
 def points(family: str) -> list[tuple[str, Case]]:
@@ -146,4 +154,4 @@ def growth(records: Records, reps: int, ends: float) -> None:
                 case, stretches = work.case, own_stretches(work, work.variant(name))
                 records.add(kind="growth", axis=axis, case=case.name, side=case.side, batch=case.batch,
                             steps=case.steps, repetition=repetition, variant=name,
-                            own_seconds=sum(stretches) / case.steps, stretches=len(stretches) / case.steps)  # fmt: skip
+                            **by_hook(stretches, case.steps))  # fmt: skip

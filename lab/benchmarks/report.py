@@ -153,13 +153,19 @@ def ceilings(found: Found) -> str:
 
 def floor(found: Found) -> str:
     rows = found["floor"]
-    return pd.DataFrame({
-        **rows[["family", "heads", "dim", "tokens"]], "GFLOP": rows["flops"] / 1e9,
-        "MiB of q, k": rows["bytes"] / MIB, "exp, millions": rows["exps"] / 1e6, "floor, ms": 1e3 * rows["floor"],
-        "measured, ms": 1e3 * rows["seconds"], "times the floor": rows["seconds"] / rows["floor"],
-        "times the float32 floor": rows["seconds"] / rows["floor_float32"],
-        "error against float64": rows["error"].map("{:.1e}".format).replace("nan", ""),
-    }).to_markdown(index=False, floatfmt=(*[""] * 4, ".1f", ".1f", ".0f", ".3f", ".3f", ".1f", ".1f", ".1e"))
+    return pd.DataFrame(
+        {
+            **rows[["family", "heads", "dim", "tokens"]],
+            "GFLOP": rows["flops"] / 1e9,
+            "MiB of q, k": rows["bytes"] / MIB,
+            "exp, millions": rows["exps"] / 1e6,
+            "floor, ms": 1e3 * rows["floor"],
+            "measured, ms": 1e3 * rows["seconds"],
+            "times the floor": rows["seconds"] / rows["floor"],
+            "times the float32 floor": rows["seconds"] / rows["floor_float32"],
+            "error against float64": rows["error"].map("{:.1e}".format).replace("nan", ""),
+        }
+    ).to_markdown(index=False, floatfmt=(*[""] * 4, ".1f", ".1f", ".0f", ".3f", ".3f", ".1f", ".1f", ".1e"))
 
 
 def growth(found: Found) -> str:

@@ -1,0 +1,29 @@
+"""The benchmark beside an earlier version: both are loaded, take turns, and cost what their own code costs."""
+
+import math
+
+import pytest
+import torch
+
+from lab.benchmarks.beside import beside, own
+from lab.benchmarks.cases import Case
+from lab.loading import ROOT
+from lab.records import Records
+
+CASE, REPS = Case("tiny", 128, 1, 2), 2
+VARIANTS = {"unpatched", "host", "earlier, all steps", "all steps", "earlier, no step", "no step", "detail"}
+
+
+@pytest.mark.parametrize("measure, kind", [(beside, "beside"), (own, "own")])
+def test_every_variant_is_measured_in_every_repetition(tmp_path, measure, kind):
+    records = Records(tmp_path / "found.jsonl")
+    with torch.no_grad():
+        measure(records, CASE, ROOT, REPS, math.inf)
+    rows = [row for row in records.rows if row["kind"] == kind]
+    expected = [(repetition, variant) for repetition in range(REPS) for variant in sorted(VARIANTS)]
+    assert sorted((row["repetition"], row["variant"]) for row in rows) == expected
+    if kind == "beside":
+        extra = {row["variant"]: row["calls"] - CASE.steps for row in rows}
+        assert {name for name, calls in extra.items() if calls} == {"host", "earlier, all steps", "all steps", "detail"}
+    else:
+        assert {row["variant"] for row in rows if not row["own_seconds"]} == {"unpatched"}
