@@ -3,7 +3,8 @@
 
     python -m lab.study.pictures WORK
 
-WORK is the folder of lab.study.sample_settings, which keeps the first pictures of each setting. Nothing is selected.
+WORK is the folder of lab.study.sample_settings, which keeps the first pictures of each setting, and of
+lab.study.dit.sample, whose sheets are docs/study/dit_WORLD.png. Nothing is selected.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lab.loading import ROOT
-from lab.study.questions import PLANNED_CFG, deciding
+from lab.study.dit.found import Found
+from lab.study.questions import PLANNED_CFG, Setting, deciding
+from lab.study.report import DIT_CSV, FOLDER
+from lab.study.tables import read
 
 SHOWN = ("no guidance", "the paper's SAG", "the dose")  # from left to right
 ACROSS, SIDE, GAP, TITLE = 4, 96, 16, 28  # pictures, and pixels of a picture, between sheets, of a title
@@ -32,22 +35,29 @@ def sheet(pictures: np.ndarray, side: int) -> Image.Image:
     return whole.resize((ACROSS * side, len(rows) * side), Image.Resampling.NEAREST)
 
 
-def draw(world: str, kept: dict[str, np.ndarray], file: Path) -> None:
-    """The sheets of SHOWN beside one another."""
-    side = LARGER.get(world, SIDE)
+def draw(side: int, shown: dict[str, np.ndarray], file: Path) -> None:
+    """Sheets beside one another, by what stands above them."""
     step, font = ACROSS * side + GAP, ImageFont.load_default(20)
-    page = Image.new("RGB", (step * len(SHOWN) - GAP, TITLE + ACROSS * side), "white")
-    for place, name in enumerate(SHOWN):
+    page = Image.new("RGB", (step * len(shown) - GAP, TITLE + ACROSS * side), "white")
+    for place, (name, pictures) in enumerate(shown.items()):
         ImageDraw.Draw(page).text((place * step + 4, 2), name, "black", font=font)
-        page.paste(sheet(kept[deciding(world)[name].name], side), (place * step, TITLE))
+        page.paste(sheet(pictures, side), (place * step, TITLE))
     page.quantize(COLOURS).save(file, optimize=True)
 
 
+def draw_all(work: Path, prefix: str, rows: dict[str, dict[str, Setting]]) -> None:
+    """Of each world that was sampled into files of that prefix."""
+    for world, named in rows.items():
+        kept = dict(item for file in sorted(work.glob(f"{prefix}{world}.*.npz")) for item in np.load(file).items())
+        if kept:
+            shown = {name: kept[named[name].name] for name in SHOWN}
+            draw(LARGER.get(world, SIDE), shown, FOLDER / f"{prefix.replace('.', '_')}{world}.png")
+
+
 def main() -> None:
-    for world in PLANNED_CFG:
-        files = sorted(Path(sys.argv[1]).glob(f"{world}.*.npz"))
-        kept = dict(item for file in files for item in np.load(file).items())
-        draw(world, kept, ROOT / f"docs/study/{world}.png")
+    work = Path(sys.argv[1])
+    draw_all(work, "", {world: deciding(world) for world in PLANNED_CFG})
+    draw_all(work, "dit.", Found(read(DIT_CSV)).deciding)
 
 
 if __name__ == "__main__":

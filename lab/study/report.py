@@ -4,14 +4,15 @@
     python -m lab.study.report [WORK/wesnoth.0.jsonl WORK/fashion.0.jsonl ...]
 
 Lines of lab.study.sample_settings, where they are given, make the CSV anew. The text is study.template.md. In it
-`{{table fashion decide}}` stands for a question's table, `{{rule}}` for the rule's, and `{{NAME: METRIC}}` for a figure
-with its interval, so that no figure is typed by hand.
+`{{table fashion decide}}` stands for a question's table, `{{rule}}` for the rule's, `{{NAME: METRIC}}` for a figure
+with its interval, and `{{dit NAME: METRIC}}` for one of the DiTs, so that no figure is typed by hand.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -19,23 +20,32 @@ import pandas as pd
 from lab.loading import ROOT
 from lab.records import read as read_lines
 from lab.study.charts import draw
+from lab.study.dit.found import Found
 from lab.study.tables import collect, figure, read, rule, table
 
 TEMPLATE, TEXT, FOLDER = ROOT / "lab/study/study.template.md", ROOT / "docs/study.md", ROOT / "docs/study"
-CSV = FOLDER / "results.csv"
-NOTE = "<!-- Made by lab.study.report of lab/study/study.template.md and docs/study/results.csv. Edit those. -->\n\n"
+CSV, DIT_CSV = FOLDER / "results.csv", FOLDER / "dit.csv"
+NOTE = "<!-- Made by {} of {} and docs/study/{}. Edit those. -->\n\n"
+
+
+def fill_marks(template: str, fill: Callable[[str], str]) -> str:
+    """The template with what `fill` makes of each mark, which is `{{so}}`."""
+    return re.sub(r"\{\{(.+?)\}\}", lambda found: fill(found[1]), template)
 
 
 def render(template: str, results: pd.DataFrame) -> str:
     """The template with its tables and figures filled in; KeyError where the CSV lacks one."""
+    dit = Found(read(DIT_CSV))
 
-    def fill(found: re.Match[str]) -> str:
-        kind, *which = found[1].split()
+    def fill(mark: str) -> str:
+        kind, *which = mark.split()
         if kind == "table":
             return table(results, *which)
-        return rule(results) if kind == "rule" else figure(results, found[1])
+        if kind == "dit":
+            return dit.figure(mark.removeprefix("dit "))
+        return rule(results) if kind == "rule" else figure(results, mark)
 
-    return NOTE + re.sub(r"\{\{(.+?)\}\}", fill, template)
+    return NOTE.format("lab.study.report", "lab/study/study.template.md", CSV.name) + fill_marks(template, fill)
 
 
 def main() -> None:

@@ -60,8 +60,18 @@ def held_against(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[s
     return rows.get(name) if name != row["name"] else None
 
 
-def collect(lines: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a setting. A name that comes twice must be from one run continued, and the last one counts."""
+def planned_doses(lines: list[dict[str, Any]]) -> dict[tuple, str]:
+    """Of plan.md: by world, cfg and count."""
+    counts = {(line["world"], line["count"]) for line in lines}
+    return {(world, PLANNED_CFG[world], count): planned(world, count)[1].name for world, count in counts}
+
+
+def collect(lines: list[dict[str, Any]], doses: dict[tuple, str] | None = None) -> pd.DataFrame:
+    """One row a setting. A name that comes twice must be from one run continued, and the last one counts.
+
+    `doses` has the name of the dose by world, cfg and count; None: those of plan.md.
+    """
+    doses = planned_doses(lines) if doses is None else doses
     rows, table = {line["name"]: line for line in lines}, []
     for row in rows.values():
         pairs = {key: " to ".join(f"{v:g}" for v in value) for key, value in row.items() if isinstance(value, list)}
@@ -73,10 +83,9 @@ def collect(lines: list[dict[str, Any]]) -> pd.DataFrame:
             found |= with_interval(metric, replicates)
             if against and metric in against["figures"]:
                 found |= with_interval(f"{metric}_difference", replicates - np.array(against["figures"][metric]))
-        dose = rows.get(planned(row["world"], row["count"])[1].name, {"figures": {}})
+        dose = rows.get(doses.get((row["world"], row.get("cfg"), row["count"]), ""), {"figures": {}})
         for eye in figures.keys() & dose["figures"].keys() & set(EYES):
-            if row.get("cfg") == PLANNED_CFG[row["world"]]:
-                found |= with_interval(f"{eye}_dose", np.array(dose["figures"][eye]) - figures[eye])
+            found |= with_interval(f"{eye}_dose", np.array(dose["figures"][eye]) - figures[eye])
         table.append(found)
     return pd.DataFrame(table)
 
@@ -133,15 +142,19 @@ def markdown(lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], ["---"] * len(lines[0]), *lines[1:]))
 
 
+def evaluations(rows: pd.DataFrame | pd.Series) -> Any:
+    """Of the model, for one picture. A call evaluates both prompts, so it counts two."""
+    return rows["steps"] * (1 + (rows["cfg"] != 1)) + rows["extra_calls"]
+
+
 def table(results: pd.DataFrame, world: str, question: str) -> str:
     """A question's table in Markdown."""
     rows = rows_of(results, world, question)
     if rows.empty:
         return "Not sampled yet."
     fewer = rows["count"].map(lambda n: "" if n == rows["count"].max() else f", {n:,.0f} pictures")
-    calls = rows["steps"] * (1 + (rows["cfg"] != 1)) + rows["extra_calls"]
     cells = [("setting", rows["name"].map(label) + fewer)]
-    cells.append(("UNet evaluations", calls.map("{:.0f}".format).replace("nan", "–")))
+    cells.append(("UNet evaluations", evaluations(rows).map("{:.0f}".format).replace("nan", "–")))
     cells += [(title(metric), rows.apply(shown, axis=1, metric=metric)) for metric in COLUMNS[question]]
     lines = [[heading for heading, _ in cells], *map(list, zip(*(own for _, own in cells), strict=True))]
     return f"{markdown(lines)}\n\n{rows['count'].max():,.0f} pictures a row where nothing else is said."

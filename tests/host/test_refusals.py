@@ -66,6 +66,7 @@ def test_a_model_that_is_no_unet_is_told_so_with_the_class_that_it_is(sag):
     for kind in KINDS.keys() - UNETS:
         said = refusal(sag, loaded(KINDS[kind], torch.nn.Linear(1, 1)))
         assert f"{kind} has no UNet but a Linear, " in said and "SkipLayerGuidanceDiT" in said
+        assert "was tried, and gained too little" in said
 
 
 def test_a_unet_of_a_kind_of_a_packs_own_is_found_in_what_hides_it(sag, model):
