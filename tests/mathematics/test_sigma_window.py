@@ -59,9 +59,13 @@ def test_a_window_holds_the_steps_that_it_was_made_for_and_the_bounds_to_type_ho
     assert sigma_window.steps_inside(HALVES, typed) == list(active)
 
 
-def test_a_window_below_the_first_of_two_sigmas_above_1000_is_refused_and_not_unbounded():
+@pytest.mark.parametrize("second", [2000.0, 1000.0])
+def test_a_window_below_the_first_of_two_sigmas_above_1000_is_refused_and_not_unbounded(second):
     with pytest.raises(ValueError, match="1000 or more means no upper bound"):
-        sigma_window.window_around([4518.0, 2000.0, 10.0, 0.0], range(1, 3))
+        sigma_window.window_around([4518.0, second, 10.0, 0.0], range(1, 3))
+
+
+def test_a_window_below_a_sigma_above_1000_begins_below_1000():
     window = sigma_window.window_around([45180.0, 900.0, 10.0, 0.0], range(1, 3))
     assert sigma_window.steps_inside([45180.0, 900.0, 10.0, 0.0], window) == [1, 2]
 
@@ -72,8 +76,9 @@ def test_two_steps_at_one_sigma_cannot_be_parted_and_are_refused():
 
 
 def test_two_steps_at_one_sigma_above_1000_are_refused_for_that_and_not_for_the_bound():
-    with pytest.raises(ValueError, match="a neighbouring step has the same sigma"):
-        sigma_window.window_around([4518.0, 4518.0, 10.0, 0.0], range(1))
+    for sigmas, active in (([4518.0, 4518.0, 10.0, 0.0], range(1)), ([4518.0, 2000.0, 2000.0, 0.0], range(2))):
+        with pytest.raises(ValueError, match="a neighbouring step has the same sigma"):
+            sigma_window.window_around(sigmas, active)
 
 
 def test_a_step_at_a_bound_counts_though_float32_rounds_it_to_the_other_side():
@@ -86,6 +91,7 @@ def test_bounds_are_shown_with_two_decimals_where_these_hold_the_same_steps():
     assert sigma_window.bounds_to_type(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "0.46")
     assert sigma_window.bounds_to_type(sigmas, SigmaWindow(20.0, 0.0)) == ("20", "0")
     assert sigma_window.bounds_to_type([4518.0, 3.0, 0.0], SigmaWindow(18535.9, 0.0)) == ("1000", "0")
+    assert sigma_window.bounds_to_type([0.03, 0.02, 0.01, 0.0], SigmaWindow(0.0234, 0.02)) == ("0.02", "0.02")
 
 
 def test_bounds_that_need_more_digits_get_them_and_the_word_link():
