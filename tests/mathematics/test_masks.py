@@ -174,7 +174,7 @@ def test_a_sampling_is_what_its_runs_would_have_been_as_one():
     for schedule, given, row in ((FIRST, 0, [1, 0]), (SECOND, 1, [0, 1])):
         run = sampled(store, schedule, given, given + 1)
         run.add(StepMask(0, schedule[0], PackedMask(mask_of(row))))
-        run.logs[0].acted.append(0)
+        run.logs[0].acted.append(given)
         run.logs[0].skipped[1] = "a reason"
         run.logs[0].extra_calls = run.logs[0].not_finite = 1
     whole = Sampling(run)
@@ -183,9 +183,9 @@ def test_a_sampling_is_what_its_runs_would_have_been_as_one():
         (0, 4.0, 0), (1, 2.0, 1),
     ]  # fmt: skip
     [log] = whole.logs
-    assert (log.acted, log.extra_calls, log.not_finite) == ([0, 1], 2, 2)
+    assert (log.acted, log.extra_calls, log.not_finite) == ([0, 2], 2, 2)
     assert log.skipped == {1: "a reason", 2: "a reason"}
-    assert run.logs[0].acted == [0] and run.steps[0].evaluation == 0  # the run's own stays
+    assert run.logs[0].acted == [1] and run.steps[0].evaluation == 0  # the run's own stays
 
 
 def test_the_sampling_of_a_latent_is_the_one_that_gave_it_or_else_the_newest_and_uncertain():
