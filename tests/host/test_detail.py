@@ -7,8 +7,6 @@ from dense_reference import DenseSAG
 from tiny_unet import NEGATIVE, Calls, distance, first_guidance, guidances, prompt, sample
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from sag_delayed_activation.sag_core import detail_taken
-from sag_delayed_activation.sampling.run import CachedGuidance
 
 pytestmark = pytest.mark.host
 
@@ -53,14 +51,6 @@ def test_several_negatives_and_the_positive_branch_work_with_it(model):
         assert distance(given, without) > 1e-2
 
 
-def test_between_computed_evaluations_only_the_papers_part_falls_with_sigma():
-    paper, detail = torch.full((2, 1, 5, 5), 3.0), torch.full((2, 1, 5, 5), 1.0)
-    finite = torch.tensor([True, False])  # of the second picture nothing was left
-    total = torch.where(finite.view(2, 1, 1, 1), paper + detail, 0)
-    held = CachedGuidance(total, None, finite, 2.0, detail).difference_at(1.0)
-    assert held.flatten(1).mean(dim=1).tolist() == [2.5, 0.0] and held.std(dim=(1, 2, 3)).max() == 0
-
-
 def test_with_every_the_reused_guidance_is_nearer_to_the_computed_one_than_if_all_of_it_fell(model):
     def found(every):
         return [g for g, _, _ in guidances(model, lambda m: advanced(m, 1.0, detail=1.0, every=every), ten_steps)]
@@ -72,12 +62,3 @@ def test_with_every_the_reused_guidance_is_nearer_to_the_computed_one_than_if_al
     computed, reused = found(1), found(2)
     all_fell = reused[0] * (sigmas[1] / sigmas[0])
     assert distance(reused[1], computed[1]) < 0.8 * distance(all_fell, computed[1])
-
-
-def test_what_was_taken_is_smoothed_and_is_0_where_nothing_was():
-    x0 = torch.zeros(1, 1, 16, 16)
-    degraded = x0.clone()
-    degraded[..., 8, 8] = -1.0
-    taken = detail_taken(x0, degraded)
-    assert 0.3 < taken[..., 8, 8] < 0.4 and abs(taken.sum() - 1) < 1e-5  # the centre of a Gaussian of width 0.7
-    assert taken[..., :4, :4].abs().max() == 0

@@ -83,6 +83,11 @@ def test_a_default_prompt_takes_the_remainder(sag, model):
     assert distance(with_default, sample(sag(model), negative=left + prompt(6, **mirrored))) < 1e-4
 
 
+def test_a_prompt_that_is_not_active_hides_none_that_stands_behind_it():
+    over, present = ({"model_conds": {}, "uuid": uuid.uuid4(), **when} for when in ({"timestep_end": 2.0}, {}))
+    assert [region.prompt for region in active_regions([over, present], torch.zeros(SHAPE), torch.ones(1))] == [present]
+
+
 @pytest.mark.parametrize("strength, left", [(0.25, 0.75), (1.0, 0.0), (3.0, 0.0)])
 def test_where_the_others_took_all_or_more_a_default_prompt_has_no_weight(strength, left):
     both = {"model_conds": {}, "uuid": uuid.uuid4()}

@@ -4,7 +4,6 @@ import json
 import math
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import comfy.samplers
 import pytest
@@ -17,7 +16,6 @@ from sag_delayed_activation import sigma_window
 from sag_delayed_activation.nodes_window import ONCE_A_STEP, OWN_STEPS, SAGSigmaWindow
 from sag_delayed_activation.pictures.schedule_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling import schedule
 
 pytestmark = pytest.mark.host
 SCHEDULERS, SAMPLERS = comfy.samplers.SCHEDULER_NAMES, comfy.samplers.SAMPLER_NAMES
@@ -218,54 +216,6 @@ def test_presets_override_unit_start_and_end(find, models, preset, bounds, kind)
     assert held(found)
 
 
-def test_a_window_below_the_first_of_two_sigmas_above_1000_is_refused_and_not_unbounded():
-    with pytest.raises(ValueError, match="1000 or more means no upper bound"):
-        sigma_window.window_around([4518.0, 2000.0, 10.0, 0.0], range(1, 3))
-    window = sigma_window.window_around([45180.0, 900.0, 10.0, 0.0], range(1, 3))
-    assert sigma_window.steps_inside([45180.0, 900.0, 10.0, 0.0], window) == [1, 2]
-
-
-def test_two_steps_at_one_sigma_cannot_be_parted_and_are_refused():
-    with pytest.raises(ValueError, match=r"holds steps 1 to 2 \(sigma 2 to 2\) alone"):
-        sigma_window.window_around([4.0, 2.0, 2.0, 2.0, 0.0], range(1, 3))
-
-
-def test_two_steps_at_one_sigma_above_1000_are_refused_for_that_and_not_for_the_bound():
-    with pytest.raises(ValueError, match="a neighbouring step has the same sigma"):
-        sigma_window.window_around([4518.0, 4518.0, 10.0, 0.0], range(1))
-
-
-def test_a_step_at_a_bound_counts_though_float32_rounds_it_to_the_other_side():
-    sigmas = [4.0, 2.0 * (1 + 3e-7), 1.0 * (1 - 3e-7), 0.5, 0.0]
-    assert sigma_window.steps_by_sigma(sigmas, 2.0, 1.0) == range(1, 3)
-
-
-def test_percent_0_is_the_start_whatever_sigma_the_host_gives_for_it():
-    flow = SimpleNamespace(percent_to_sigma=lambda percent: 1.0 - percent)
-    assert schedule.percent_to_sigma(flow, 0.0) == math.inf
-    assert schedule.percent_to_sigma(flow, 0.25) == 0.75
-
-
-def test_bounds_are_shown_with_two_decimals_where_these_hold_the_same_steps():
-    sigmas = [14.6146, 5.1, 1.7, 0.3, 0.0]
-    assert sigma_window.bounds_to_type(sigmas, sigma_window.window_around(sigmas, range(1, 3))) == ("6.64", "0.46")
-    assert sigma_window.bounds_to_type(sigmas, SigmaWindow(20.0, 0.0)) == ("20", "0")
-    assert sigma_window.bounds_to_type([4518.0, 3.0, 0.0], SigmaWindow(18535.9, 0.0)) == ("1000", "0")
-
-
-def test_bounds_that_need_more_digits_get_them_and_the_word_link():
-    sigmas = [0.0334, 0.0324, 0.0314, 0.0304, 0.0]
-    assert sigma_window.bounds_to_type(sigmas, SigmaWindow(0.03264, 0.03114)) == ("0.033 (link)", "0.031 (link)")
-
-
-def test_bounds_to_type_leave_what_lies_inside_a_step_on_its_side():
-    """Of 0.117, rounded to 0.12, seeds_3 would evaluate the last of the step from 0.14 to 0.11 below the window."""
-    sigmas = [0.2, 0.14, 0.11, 0.0]
-    window = sigma_window.window_around(sigmas, range(2))
-    assert sigma_window.bounds_to_type(sigmas, window)[1] == "0.12"
-    assert sigma_window.bounds_to_type(sigma_window.with_inner_evaluations(sigmas), window)[1] == "0.117 (link)"
-
-
 @pytest.mark.parametrize("kind", KINDS[:2])
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_what_the_plot_says_to_type_holds_the_same_steps(find, models, scheduler, kind):
@@ -390,11 +340,6 @@ def test_the_sigma_axis_has_a_few_round_labels_inside(low, high):
 def test_the_step_axis_has_at_most_eleven_labels():
     for count in (1, 2, 11, 12, 31, 999, 10000):
         assert 1 <= len(step_ticks(count)) <= 11
-
-
-def test_a_percent_that_the_host_gives_as_a_tensor_is_a_float_here():
-    cascade = SimpleNamespace(percent_to_sigma=lambda percent: torch.tensor(1.5))
-    assert isinstance(schedule.percent_to_sigma(cascade, 0.5), float)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,6 +13,10 @@ def test_with_two_bounds_inside_the_models_sigmas_a_fade_is_the_same_in_every_ru
     assert fade_span(SigmaWindow(10.0, 0.5), SD, steps) == (10.0, 0.5)
 
 
+def test_a_bound_at_the_models_own_extreme_lies_inside():
+    assert fade_span(SigmaWindow(*SD), SD, STEPS[1:3]) == SD
+
+
 @pytest.mark.parametrize("start, end", [(15.0, 0.0), (1000.0, 0.0), (999999999.9, 0.01)])
 def test_where_the_window_is_open_the_runs_own_steps_end_the_fade(start, end):
     assert fade_span(SigmaWindow(start, end), SD, STEPS) == (14.6, 0.3)
@@ -38,7 +42,7 @@ def test_an_end_of_0_is_open_even_where_the_model_reaches_it():
     [("none", [1, 1, 1, 1]), ("in", [0, 0.25, 0.5, 1]), ("out", [1, 0.75, 0.5, 0]), ("in and out", [0, 0.5, 1, 0])],
 )
 def test_the_weight_goes_along_the_logarithm_of_sigma(fade, weights):
-    assert [fade_weight(fade, sigma, 16.0, 1.0) for sigma in (16.0, 8.0, 4.0, 1.0)] == pytest.approx(weights)
+    assert [fade_weight(fade, sigma, 8.0, 0.5) for sigma in (8.0, 4.0, 2.0, 0.5)] == pytest.approx(weights)
 
 
 @pytest.mark.parametrize("fade", FADES)

@@ -76,10 +76,11 @@ def test_at_its_end_all_is_read_and_no_tensor_is_kept():
     assert run.steps[0].mask.packed.tolist() == [0b10000000] and run.steps[0].mask.mask is None
 
 
-def test_a_long_run_packs_its_masks_before_they_fill_the_device(monkeypatch):
-    monkeypatch.setattr("sag_delayed_activation.sampling.masks.MOST_UNPACKED", 5)
-    run = run_of([4.0, 2.0, 1.0, 0.5], None, *[mask_of([1, 0])] * 4)  # two pixels each
-    assert [step.mask.mask is None for step in run.steps] == [True, True, True, False]
+@pytest.mark.parametrize("most", [4, 5])
+def test_a_long_run_packs_its_masks_before_they_fill_the_device(monkeypatch, most):
+    monkeypatch.setattr("sag_delayed_activation.sampling.masks.MOST_UNPACKED", most)
+    run = run_of([4.0] * 8, None, *[mask_of([1, 0])] * 8)  # two pixels each, so the third and the sixth are too many
+    assert [step.mask.mask is None for step in run.steps] == [True] * 6 + [False] * 2
 
 
 # runs
@@ -134,21 +135,31 @@ def test_a_run_goes_on_from_the_one_that_gave_its_latent():
 
 def test_a_run_whose_latent_was_changed_goes_on_from_the_newest_and_from_no_older_one():
     store = MaskStore()
-    first = sampled(store, FIRST, 0, 1)
-    assert sampled(store, SECOND, 77, 2).before is first
+    sampled(store, FIRST, 0, 5)
+    newest = sampled(store, FIRST, 0, 1)
+    assert sampled(store, SECOND, 77, 2).before is newest
     assert sampled(store, SECOND, 78, 3).before is None
 
 
 @pytest.mark.parametrize(
     "earlier, result",
-    [((4.0, 3.0), 1), ((4.0, 0.0), 1), ((0.5, 2.0), 1), (FIRST, None)],
-    ids=["at another sigma", "from 0", "from one that rose", "from one that failed"],
+    [((4.0, 3.0), 1), ((4.0, 2.0, 0.0), 1), ((0.5, 0.4, 2.0), 1), ((2.0, 2.0), 1), (FIRST, None)],
+    ids=["at another sigma", "from 0", "from one that rose", "from one that stood still", "from one that failed"],
 )
 def test_a_run_does_not_go_on(earlier, result):
     store = MaskStore()
     sampled(store, earlier, 0, result)
     begin = 0.0 if earlier[-1] == 0 else 2.0
     assert sampled(store, (begin, 1.0, 0.0), 1, 2).before is None
+
+
+def test_parts_of_several_steps_are_joined_where_one_ended_and_the_next_begins():
+    store = MaskStore()
+    first = sampled(store, (8.0, 4.0, 2.0), 0, 1)
+    second = sampled(store, (2.0, 1.0, 0.5), 1, 2)
+    third = sampled(store, (0.5, 0.25, 0.0), 2, 3)
+    assert third.before is second and second.before is first
+    assert Sampling(third).schedule == [8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.0]
 
 
 def test_a_run_that_failed_gives_back_the_one_it_went_on_from():
@@ -163,7 +174,7 @@ def test_a_sampling_is_what_its_runs_would_have_been_as_one():
     for schedule, given, row in ((FIRST, 0, [1, 0]), (SECOND, 1, [0, 1])):
         run = sampled(store, schedule, given, given + 1)
         run.add(StepMask(0, schedule[0], PackedMask(mask_of(row))))
-        run.logs[0].acted.append(0)
+        run.logs[0].acted.append(given)
         run.logs[0].skipped[1] = "a reason"
         run.logs[0].extra_calls = run.logs[0].not_finite = 1
     whole = Sampling(run)
@@ -172,9 +183,9 @@ def test_a_sampling_is_what_its_runs_would_have_been_as_one():
         (0, 4.0, 0), (1, 2.0, 1),
     ]  # fmt: skip
     [log] = whole.logs
-    assert (log.acted, log.extra_calls, log.not_finite) == ([0, 1], 2, 2)
+    assert (log.acted, log.extra_calls, log.not_finite) == ([0, 2], 2, 2)
     assert log.skipped == {1: "a reason", 2: "a reason"}
-    assert run.logs[0].acted == [0] and run.steps[0].evaluation == 0  # the run's own stays
+    assert run.logs[0].acted == [1] and run.steps[0].evaluation == 0  # the run's own stays
 
 
 def test_the_sampling_of_a_latent_is_the_one_that_gave_it_or_else_the_newest_and_uncertain():
@@ -182,6 +193,7 @@ def test_the_sampling_of_a_latent_is_the_one_that_gave_it_or_else_the_newest_and
     first, second = [fingerprint(latent) for latent in latents[:2]]
     sampled(store, FIRST, 0, first)
     sampled(store, SECOND, first, second)
+    sampled(store, (8.0, 0.0), 0, 0)
     sampled(store, (9.0, 0.0), 0, fingerprint(latents[2]))
     found = [store.sampling_of(latent) for latent in latents]
     assert [s.sigmas for s in found] == [[4.0], [4.0, 2.0, 1.0], [9.0], [9.0]]
@@ -233,6 +245,63 @@ def test_masks_that_are_still_on_their_way_are_waited_for_before_they_are_compar
         [[[True, False]]],
         [[[False, True]]],
     ]
+
+
+# warnings
+
+
+def one_that_did_nothing(store, schedule=WHOLE, given=0, node=0, **log):
+    """The log of this node in a run of `store`, its sigmas all outside the window unless `log` says more."""
+    run = store.begin(SHAPE, RunEnds(list(schedule), given))
+    run.logs += [RunLog(SigmaWindow(0.5, 0), list(schedule[:-1]), node=number) for number in range(node)]
+    run.logs.append(RunLog(SigmaWindow(0.5, 0), list(schedule[:-1]), node=node, **log))
+    return run, run.logs[node]
+
+
+def excused(run_and_log):
+    run, log = run_and_log
+    return run.excuses(log)
+
+
+def test_a_node_that_did_nothing_is_not_excused_where_the_whole_sampling_is_over():
+    assert not excused(one_that_did_nothing(MaskStore()))
+    assert not excused(one_that_did_nothing(MaskStore(), SECOND))
+    assert not RunMasks().excuses(RunLog(SigmaWindow(15, 0)))  # on a host that does not tell what a run is given
+
+
+def test_a_node_that_did_nothing_is_excused_where_the_rest_of_its_sampling_may_act():
+    assert excused(one_that_did_nothing(MaskStore(), FIRST, skipped={0: "a reason"}))
+
+
+@pytest.mark.parametrize("node, is_excused", [(0, True), (1, False)], ids=["itself", "another"])
+def test_a_node_that_did_nothing_is_excused_where_it_acted_in_an_earlier_part(node, is_excused):
+    store = MaskStore()
+    first = sampled(store, FIRST, 0, 1)
+    first.logs[0].acted.append(0)
+    assert excused(one_that_did_nothing(store, SECOND, 1, node, skipped={0: "a reason"})) is is_excused
+
+
+@pytest.mark.parametrize(
+    "node, skipped, is_excused",
+    [(0, {}, True), (1, {}, False), (0, {0: "a reason"}, False)],
+    ids=["no sigma lay in its window", "another node", "it was skipped"],
+)
+def test_a_node_that_did_nothing_is_excused_where_it_acted_in_another_run_and_nothing_went_wrong(
+    node, skipped, is_excused
+):
+    store = MaskStore()
+    acted, idle = (sampled(store, WHOLE, 0, result) for result in (1, 2))
+    acted.logs[0].acted.append(0)
+    acted.finish(acted.logs[0])
+    idle.finish(idle.logs[0])  # which takes nothing back
+    assert excused(one_that_did_nothing(store, node=node, skipped=skipped)) is is_excused
+
+
+def test_to_do_nothing_does_not_count_as_having_acted():
+    store = MaskStore()
+    run, log = one_that_did_nothing(store)
+    run.finish(log)
+    assert not excused(one_that_did_nothing(store))
 
 
 # pictures

@@ -59,6 +59,7 @@ def test_of_a_call_the_rows_of_the_prompts_that_will_be_read_are_kept(indices, w
     call = AttentionCall.of(q, q + 100, told(*zip(indices, "abc", strict=False)), wanted)
     assert firsts(call.q) == kept and firsts(call.k) == [100 + row for row in kept]
     assert list(call.prompts) == whose and len(call.cond_indices) == len(whose)
+    assert (call.q is q) == (len(kept) == len(q))  # where all are kept, none is copied
 
 
 def test_what_is_kept_of_a_call_holds_no_memory_of_the_rest():
@@ -86,6 +87,11 @@ def test_each_prompt_of_a_call_has_its_number_crop_and_grid():
         (PromptKey("a", 1, (8, 12)), (2, 0, 2, (4, 6))),
         (PromptKey("b", 0, (8, 12)), (2, 1, 2, (4, 6))),
     ]
+
+
+def test_where_the_host_does_not_say_the_grid_it_follows_from_the_number_of_tokens():
+    call = AttentionCall.of(rows(4), rows(4), told((1, "a"), (0, "b"), activations_shape=None), None)
+    assert {attention.grid for _, attention in call.by_prompt()} == {(4, 6)}
 
 
 # one prompt's attention

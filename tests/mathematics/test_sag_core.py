@@ -1,6 +1,7 @@
 """The mathematics, on hand-made tensors and against independent references; torch alone."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -18,6 +19,12 @@ def test_both_ends_of_the_window_are_inside(sigma, inside):
 @pytest.mark.parametrize("start, inside", [(999.99, False), (1000.0, True), (999999999.9, True)])
 def test_a_start_of_1000_or_more_has_no_upper_bound(start, inside):
     assert (4518.8 in SigmaWindow(start, end=0.0)) is inside
+
+
+def test_a_window_may_hold_one_sigma_but_not_none():
+    assert 2.0 in SigmaWindow(2.0, 2.0) and 2.01 not in SigmaWindow(2.0, 2.0)
+    with pytest.raises(ValueError, match="start must not be below end, got start=1.0, end=2.0"):
+        SigmaWindow(1.0, 2.0)
 
 
 def dense_attention(q, k, heads):
@@ -45,6 +52,26 @@ def test_attention_equals_torchs_own(tokens, any_way):
 def test_attention_averages_one(any_way):
     q, k = torch.randn(2, 1, 60, 32)
     assert sag_core.attention_received(q, k, 4).mean().item() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "q, k, heads",
+    [((2, 6, 8), (2, 5, 8), 2), ((6, 8), (6, 8), 2), ((1, 6, 8), (1, 6, 8), 0), ((1, 6, 8), (1, 6, 8), -1),
+     ((1, 6, 8), (1, 6, 8), 3)],
+    ids=str,
+)  # fmt: skip
+def test_queries_and_keys_that_are_no_attention_are_refused_with_their_shapes(q, k, heads):
+    with pytest.raises(ValueError, match=re.escape(f"q of shape {q}, k of shape {k}, heads={heads}")):
+        sag_core.attention_received(torch.zeros(q), torch.zeros(k), heads)
+
+
+def test_a_flash_kernel_is_asked_for_where_scores_are_many_and_for_the_components_of_one_head(monkeypatch):
+    asked = []
+    monkeypatch.setattr(sag_core, "flash_attention_serves", lambda *question: asked.append(question))
+    monkeypatch.setattr(sag_core, "FEW_SCORES", 2 * 3 * 5 * 5)
+    for tokens in (5, 6):  # of two pictures and three heads
+        sag_core.attention_received(*torch.zeros(2, 2, tokens, 3 * 8), 3)
+    assert asked == [(torch.device("cpu"), torch.float32, 8)]
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
@@ -101,13 +128,23 @@ def test_a_flash_kernel_that_is_gone_or_means_something_else_is_not_used(kernel,
     assert not sag_core.flash_attention_serves.__wrapped__(*question)
 
 
-def test_no_more_scores_are_held_than_allowed(monkeypatch):
+@pytest.mark.parametrize(
+    "shape, allowed, products",
+    [
+        ((2, 2, 32, 4), 2 * 2 * 32 * 32, 1),
+        ((2, 2, 32, 4), 2 * 2 * 32 * 32 - 1, 2),  # three heads, and one
+        ((2, 2, 32, 4), 2 * 32 * 32, 2),
+        ((1, 4, 256, 2), 4096, 64),
+        ((1, 1, 5, 4), 3, 5),  # a row is the least
+    ],
+)
+def test_no_more_scores_are_held_than_allowed_and_as_many_as_are(shape, allowed, products, monkeypatch):
     sizes = []
     bmm = torch.bmm
     monkeypatch.setattr(torch, "bmm", lambda a, b: sizes.append((out := bmm(a, b)).numel()) or out)
-    monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", 4096)
-    sag_core.column_sums(*torch.randn(2, 1, 4, 256, 2))
-    assert max(sizes) <= 4096 and len(sizes) == 64
+    monkeypatch.setattr(sag_core, "SCORES_AT_ONCE", allowed)
+    sag_core.column_sums(*torch.randn(2, *shape))
+    assert max(sizes) <= max(allowed, shape[2]) and len(sizes) == products
 
 
 def test_the_blur_is_the_gaussian_written_out():
@@ -151,6 +188,12 @@ def test_a_kernel_made_in_inference_mode_serves_those_who_train():
     torch.testing.assert_close(x0.grad.sum(), torch.tensor(256.0))
 
 
+@pytest.mark.parametrize("width", [0.0, -0.5, math.nan])
+def test_a_blur_without_a_width_is_refused(width):
+    with pytest.raises(ValueError, match=f"blur_sigma must be above 0, got {width}"):
+        sag_core.blur(torch.zeros(1, 4, 8, 8), width)
+
+
 def test_a_latent_too_small_to_blur_is_refused_with_its_shape():
     with pytest.raises(ValueError, match=r"at least 5.*\(1, 4, 4, 9\)"):
         sag_core.blur(torch.zeros(1, 4, 4, 9), 2.0)
@@ -162,6 +205,15 @@ def test_only_the_masked_region_is_degraded():
     degraded = sag_core.degrade(x0, mask, 2.0)
     assert torch.equal(degraded[0], x0[0]) and torch.equal(degraded[1, :, 4:], x0[1, :, 4:])
     assert not torch.isclose(degraded[1, :, :4], x0[1, :, :4]).all()
+
+
+def test_what_was_taken_is_smoothed_and_is_0_where_nothing_was():
+    x0 = torch.full((1, 1, 16, 16), 2.0)
+    degraded = x0.clone()
+    degraded[..., 8, 8] -= 1.0
+    taken = sag_core.detail_taken(x0, degraded)
+    assert 0.3 < taken[..., 8, 8] < 0.4 and abs(taken.sum() - 1) < 1e-5  # the centre of a Gaussian of width 0.7
+    assert taken[..., :4, :4].abs().max() == 0
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -211,3 +263,23 @@ def test_a_region_counts_only_in_its_place_and_a_vanishing_one_not_at_all():
 
 def test_where_nothing_was_added_nothing_is_masked():
     assert not AttentionBlend(torch.ones(2, 4, 6, 10), 1.0).mask().any()
+
+
+def of_contrast(*stds):
+    """Pictures [B, 3, 5, 7] of these standard deviations."""
+    noise = torch.randn(len(stds), 3, 5, 7)
+    return noise / noise.std(dim=(1, 2, 3), keepdim=True) * torch.tensor(stds).view(-1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("amount, factors", [(0.0, [1.0, 1.0]), (0.5, [5 / 6, 1.5]), (1.0, [2 / 3, 2.0])])
+def test_rescaling_draws_each_picture_towards_the_contrast_of_its_prompt(amount, factors):
+    guidance, cond, total = of_contrast(1.0, 1.0), of_contrast(0.2, 0.6), of_contrast(0.3, 0.3)
+    found = sag_core.rescale_guidance(guidance, total - guidance, cond, amount)
+    torch.testing.assert_close(found, guidance * torch.tensor(factors).view(2, 1, 1, 1))
+
+
+@pytest.mark.parametrize("cond, total", [(0.0, 0.3), (0.3, 0.0), (0.0, 0.0)])
+def test_where_a_contrast_is_0_rescaling_changes_nothing(cond, total):
+    guidance = of_contrast(1.0)
+    found = sag_core.rescale_guidance(guidance, of_contrast(total) - guidance, of_contrast(cond), 0.5)
+    assert torch.equal(found, guidance)

@@ -1,0 +1,110 @@
+"""Which of the evaluated prompts belong to one side of CFG; no host is needed."""
+
+import pytest
+import torch
+
+from sag_delayed_activation.sampling import branch as branch_module
+from sag_delayed_activation.sampling.branch import Branch, Region, choose_branch, usual_cond_index
+from sag_delayed_activation.sampling.cpu_copy import CpuCopy
+from sag_delayed_activation.sampling.post_cfg import PostCfg
+from sag_delayed_activation.sampling.recorder import Evaluation
+from sag_delayed_activation.sampling.skipped import GuidanceSkipped
+
+SOME, OTHER = [{"uuid": "a"}], [{"uuid": "b"}]
+SIGMA, X = torch.tensor([3.0]), torch.zeros(1, 4, 8, 12)
+
+
+@pytest.mark.parametrize(
+    "wanted, conds, index",
+    [
+        ("positive", [SOME, OTHER], 0),
+        ("negative", [SOME, OTHER], 1),
+        ("auto", [SOME, OTHER], 1),
+        ("positive", [SOME, None], 0),
+        ("negative", [SOME, None], None),
+        ("auto", [SOME, None], None),
+        ("positive", [None, SOME], None),
+        ("positive", [SOME], None),
+        ("positive", [SOME, OTHER, OTHER], None),
+    ],
+    ids=str,
+)
+def test_which_prompt_will_be_read_is_known_where_the_host_evaluates_two_sides(wanted, conds, index):
+    assert usual_cond_index(wanted, conds) == index
+
+
+def one_call(monkeypatch, indices, wrappers):
+    """An evaluation of one call of the UNet, on a host that tells prompts apart or does not."""
+    monkeypatch.setattr(branch_module, "wrappers_exist", lambda: wrappers)
+    evaluation = Evaluation(CpuCopy(SIGMA), conds=[SOME, OTHER] if wrappers else None)
+    q = torch.zeros(len(indices), 24, 8)
+    said = {"cond_or_uncond": indices, "n_heads": 2, "original_shape": [1, 4, 8, 12]}
+    evaluation.record(q, q, said)
+    return evaluation
+
+
+def negative(prompts):
+    return Branch("negative", prompts, SOME, X, 1, [Region(prompts[0])])
+
+
+def test_since_0_3_7_a_branch_is_found_by_its_prompts_or_skipped(monkeypatch):
+    evaluation = one_call(monkeypatch, [0, 1], wrappers=True)
+    assert negative(OTHER).cond_index(evaluation) == 1 and negative(SOME).cond_index(evaluation) == 0
+    with pytest.raises(GuidanceSkipped, match="the UNet did not run the negative prompt"):
+        negative([{"uuid": "c"}]).cond_index(evaluation)
+
+
+def test_before_0_3_7_a_branch_has_its_usual_place_and_of_three_none(monkeypatch):
+    assert negative(OTHER).cond_index(one_call(monkeypatch, [1, 0], wrappers=False)) == 1
+    with pytest.raises(GuidanceSkipped, match="does not say which of a guider's three prompts is the negative"):
+        negative(OTHER).cond_index(one_call(monkeypatch, [2, 1, 0], wrappers=False))
+
+
+# the side of CFG
+
+
+def chosen(monkeypatch, wanted, positive=SOME, negative=OTHER, active=(SOME, OTHER), evaluated=None):
+    """The branch, of prompts that are `active` at this sigma; `evaluated` is what the host says was."""
+    monkeypatch.setattr(branch_module, "active_regions", lambda prompts, x, sigma: (
+        [Region(prompt) for prompt in prompts] if prompts in active else []))  # fmt: skip
+    evaluation = None if evaluated is None else Evaluation(CpuCopy(SIGMA), X, SIGMA, evaluated)
+    return choose_branch(wanted, evaluation, PostCfg(X, SIGMA, X, positive, negative, X + 1, X - 1, None, {}))
+
+
+AS_POSITIVE = ("positive", SOME, OTHER, 1.0, 0, [Region(SOME[0])])
+AS_NEGATIVE = ("negative", OTHER, SOME, -1.0, 1, [Region(OTHER[0])])
+
+
+@pytest.mark.parametrize(
+    "wanted, evaluated, expected",
+    [
+        ("positive", [SOME, OTHER], AS_POSITIVE),
+        ("negative", [SOME, OTHER], AS_NEGATIVE),
+        ("auto", [SOME, OTHER], AS_NEGATIVE),
+        ("auto", None, AS_NEGATIVE),  # before 0.3.7
+        ("auto", [SOME], AS_POSITIVE),  # another model evaluated the negative
+        ("negative", [SOME], AS_NEGATIVE),
+    ],
+    ids=str,
+)
+def test_a_branch_has_the_prompts_and_the_prediction_of_its_side(monkeypatch, wanted, evaluated, expected):
+    role, prompts, others, x0, index, regions = chosen(monkeypatch, wanted, evaluated=evaluated)
+    assert (role, prompts, others, x0[0, 0, 0, 0].item(), index, regions) == expected
+
+
+@pytest.mark.parametrize("negative, active", [(None, [SOME]), (OTHER, [SOME])], ids=["none", "not active"])
+def test_without_an_active_negative_auto_takes_the_positive_and_negative_says_which_it_was(
+    monkeypatch, negative, active
+):
+    assert chosen(monkeypatch, "auto", negative=negative, active=active).role == "positive"
+    why = "no negative prompt was evaluated" if negative is None else "the negative prompt is not active at this sigma"
+    with pytest.raises(GuidanceSkipped, match=why):
+        chosen(monkeypatch, "negative", negative=negative, active=active)
+
+
+def test_where_no_prompt_is_active_there_is_no_branch(monkeypatch):
+    for wanted in ("positive", "auto"):
+        with pytest.raises(GuidanceSkipped, match="the positive prompt is not active at this sigma"):
+            chosen(monkeypatch, wanted, active=[])
+        with pytest.raises(GuidanceSkipped, match="the positive prompt is not active at this sigma"):
+            chosen(monkeypatch, wanted, None, None, active=[])
