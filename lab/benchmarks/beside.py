@@ -58,8 +58,7 @@ def beside(records: Records, case: Case, earlier: Path, reps: int, ends: float) 
 
 def own(records: Records, case: Case, earlier: Path, reps: int, ends: float) -> None:
     """Seconds a step inside the hooks."""
-    work = workload(case)
-    records.add(kind="stopwatch", seconds=stretch_seconds())
+    work, stopwatch = workload(case), stretch_seconds()
     for repetition, name, stretches in in_turn(work, earlier, reps, ends, partial(own_stretches, work)):
-        found = by_hook(stretches, case.steps)
+        found = {"stopwatch": stopwatch, **by_hook(stretches, case.steps)}
         records.add(kind="own", case=case.name, steps=case.steps, repetition=repetition, variant=name, **found)

@@ -42,6 +42,10 @@ PICTURED = [  # the panels of overhead.png, with the names that their series hav
     {"ComfyUI's own SAG (always on)": lambda t: t[HOST] / t[UNPATCHED],
      "this pack, no step": RATIOS["no step / unpatched"]},
 ]  # fmt: skip
+TURNS = [
+    ("all steps", "earlier, all steps"), ("no step", "earlier, no step"), ("no step", UNPATCHED),
+    ("earlier, no step", UNPATCHED), ("detail", "all steps"), ("all steps", HOST),
+]  # fmt: skip
 ENOUGH = 3  # repetitions for an interval
 
 
@@ -77,8 +81,8 @@ def write(files: list[Path], out: Path) -> None:
     """What was not measured stays as it is; but the machines are those of these files alone."""
     records = read(*files)
     found = {kind: pd.DataFrame([r for r in records if r["kind"] == kind]) for kind in {r["kind"] for r in records}}
-    for name, (kind, text) in BLOCKS.items():
-        if kind in found:
+    for name, (kinds, text) in BLOCKS.items():
+        if found.keys() >= set(kinds.split()):
             put(out, f"<!-- {name} -->", f"<!-- {name} ends -->", text(found))
     if "sample" in found:
         plots.overhead(*beyond(by_case(found["sample"])), out.parent / "overhead.png")
@@ -99,7 +103,7 @@ def machines(found: Found) -> str:
     """Each machine once, with the commands that ran on it."""
     commands: dict[str, dict[str, None]] = {}
     for facts in found["machine"].drop(columns="kind").to_dict("records"):
-        command = re.sub(r"--out \S*/", "--out out/", facts.pop("command"))  # no reader has that folder
+        command = re.sub(r"--(out|earlier) \S*/", r"--\1 out/", facts.pop("command"))  # no reader has that folder
         name = ", ".join([facts.pop("device"), *(f"{k} {v}" for k, v in facts.items() if not pd.isna(v))])
         commands.setdefault(name, {})[f"    {command}"] = None
     return "\n\n".join("\n".join([f"{name}:\n", *ran]) for name, ran in commands.items())
@@ -208,10 +212,32 @@ def syncs(found: Found) -> str:
     }).to_markdown()  # fmt: skip
 
 
+def beside(found: Found) -> str:
+    last = found["beside"].drop_duplicates(["case", "repetition", "variant"], keep="last")
+    tables = last.pivot(index=["case", "repetition"], columns="variant", values="seconds")
+    cells = {
+        f"{case} ({len(t)})": {f"{name} / {base}": shown(t[name] / t[base]) for name, base in TURNS}
+        for case, t in tables.groupby(level="case", sort=False)
+    }
+    return f"{machines(found)}\n\n{pd.DataFrame(cells).T.to_markdown()}".replace(f"/ {HOST} ", f"/ {SHOWN[HOST]} ")
+
+
+def own(found: Found) -> str:
+    """In all, less what the stopwatch takes, and in each hook where the records say it."""
+    rows = found["own"].reset_index(drop=True)
+    whole = 1000 * (rows["own_seconds"] - rows["stretches"] * rows["stopwatch"]).where(rows["stretches"] > 0)
+    hooks = 1000 * pd.json_normalize(rows["hooks"].map(lambda of: of if isinstance(of, dict) else {}).tolist())
+    keys = [rows["case"], rows["variant"].replace(HOST, SHOWN[HOST])]
+    cells = whole.rename("in all, ms").groupby(keys, sort=False).agg(shown, "{:.2f}").to_frame()
+    cells = cells.join(hooks.groupby(keys).median().map("{:.3f}".format).replace("nan", ""))
+    return f"{machines(found)}\n\n{cells[cells['in all, ms'] != 'nan'].reset_index().to_markdown(index=False)}"
+
+
 BLOCKS: dict[str, tuple[str, Callable[[Found], str]]] = {  # by their mark: the records that each needs, and its text
-    "machines": ("machine", machines), "ratios": ("sample", ratios), "times": ("sample", times),
+    "machines": ("machine sample", machines), "ratios": ("sample", ratios), "times": ("sample", times),
     "memory": ("sample", memory), "checks": ("sample", checks), "launch bound": ("sample", launch_bound),
     "import": ("load", import_time), "ceilings": ("ceilings", ceilings), "floor": ("floor", floor),
-    "stopwatch": ("growth", stopwatch), "growth": ("growth", growth), "compile": ("compile", compiled),
+    "stopwatch": ("growth", stopwatch), "growth": ("growth", growth), "beside": ("machine beside", beside),
+    "own": ("machine own", own), "compile": ("compile", compiled),
     "sync": ("sync", syncs),
 }  # fmt: skip
