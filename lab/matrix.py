@@ -24,7 +24,7 @@ import pandas as pd
 from lab.loading import ROOT
 from lab.markdown import put
 
-TESTS = ["tests/host", "tests/big", "--ignore-glob=*/test_benchmark.py", "--ignore-glob=*/test_study.py"]
+TESTS = ["tests/host", "tests/big", "--ignore-glob=*/test_benchmark*.py", "--ignore-glob=*/test_study*.py"]
 PYTEST = [sys.executable, "-m", "pytest", "-c", "tests/pytest.ini", *TESTS]
 BEGINS, ENDS = "<!-- by `python dev.py matrix` -->", "<!-- matrix ends -->"
 
