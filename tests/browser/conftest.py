@@ -298,7 +298,10 @@ class ComfyPage:
 
     def pictures(self, name: str) -> list[list[int]]:
         """Width and height of the pictures that a node of `add` shows, once they are there."""
-        return self.page.wait_for_function(PICTURES, arg=self.ids[name], timeout=120_000).json_value()
+        return self.shown(self.ids[name])
+
+    def shown(self, node: int) -> list[list[int]]:
+        return self.page.wait_for_function(PICTURES, arg=node, timeout=120_000).json_value()
 
     def colours(self, name: str) -> set[tuple[int, int, int]]:
         """All that are to be seen on a node of `add`."""
@@ -344,18 +347,27 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def server(chromium, request, tmp_path_factory):
+def serve(chromium, request):
+    """Makes a server with the page that is asked for, not yet started, on a folder of its own."""
     if not os.environ.get("COMFYUI_PATH"):
         pytest.skip("COMFYUI_PATH names no ComfyUI")
-    base = tmp_path_factory.mktemp("base")
-    (base / "user/default").mkdir(parents=True)
-    (base / "user/default/comfy.settings.json").write_text(json.dumps(SETTINGS))
     packs = {"sag-delayed-activation": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo",
              "unet-calls": ROOT / "tests/support/unet_calls",
              "page-events": ROOT / "tests/support/page_events"}  # fmt: skip
     version = request.config.getoption("--page", OWN)
     more = [] if version == OWN else ["--front-end-root", str(front_end(version))]
-    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, packs, *more) as running:
+
+    def made(base: Path) -> ComfyServer:
+        (base / "user/default").mkdir(parents=True)
+        (base / "user/default/comfy.settings.json").write_text(json.dumps(SETTINGS))
+        return ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, packs, *more)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def server(serve, tmp_path_factory):
+    with serve(tmp_path_factory.mktemp("base")) as running:
         yield running
 
 
@@ -368,6 +380,12 @@ def screen():
 def mode():
     """In which the page draws its nodes. A test that draws them in both has `mode` among its parameters."""
     return CLASSIC
+
+
+@pytest.fixture(scope="session")
+def page_on(chromium):
+    """Opens a server's page; the caller closes it."""
+    return lambda server, mode=CLASSIC: ComfyPage(chromium, server, mode, {"viewport": VIEWPORT})
 
 
 @pytest.fixture(scope="session")

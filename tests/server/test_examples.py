@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from comfy_server import ComfyServer
-from examples import ACTED, EXAMPLES, NOT_A_NUMBER, run
-from random_checkpoint import make_checkpoint
+from examples import ACTED, EXAMPLES, NOT_A_NUMBER, STEPS_THAT_ACT, run
+from random_checkpoint import small_checkpoints
 
 pytestmark = [
     pytest.mark.server,
@@ -16,30 +16,14 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 PACK = "sag-delayed-activation"
-# On how many of two steps each SAG node of an example acts: sigma is 14.6 on the first, 0.03 on the second.
-STEPS_THAT_ACT = {
-    "SAG basic": [2],
-    "SAG mask preview": [2],
-    "SAG schedule of two windows": [1, 1],
-    "SAG on SDXL with the advanced node": [2],
-    "SAG sigma window wired in": [1],
-    "SAG compare on your model": [1, 2, 2],  # the host samples the last first
-    "SAG compare on your SDXL model": [1, 2, 2],
-}
 COMPARED, BETWEEN = 4, 8  # pictures side by side in the examples that compare, and pixels between them
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """SDXL's example gets the small checkpoint too: all but the model's size is tried here, and that in tests/big."""
     base = tmp_path_factory.mktemp("base")
-    small = base / "models/checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
-    make_checkpoint("SD15", small)
-    (small.parent / "sd_xl_base_1.0.safetensors").hardlink_to(small)
-    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, {PACK: ROOT}) as running:
+    with small_checkpoints(base), ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, {PACK: ROOT}) as running:
         yield running
-    for file in small.parent.iterdir():
-        file.unlink()  # pytest keeps the folder, and this is 2 GB
 
 
 @pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.stem)

@@ -16,6 +16,16 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json
 SEEDS = itertools.count(1)
 SHORT = {"steps": 2, "width": 128, "height": 128}
 ACTED = re.compile(r"acted on (\d+) of 2 model evaluations")
+# On how many of two steps each SAG node of an example acts: sigma is 14.6 on the first, 0.03 on the second.
+STEPS_THAT_ACT = {
+    "SAG basic": [2],
+    "SAG mask preview": [2],
+    "SAG schedule of two windows": [1, 1],
+    "SAG on SDXL with the advanced node": [2],
+    "SAG sigma window wired in": [1],
+    "SAG compare on your model": [1, 2, 2],  # the host samples the last first
+    "SAG compare on your SDXL model": [1, 2, 2],
+}
 NOT_A_NUMBER = "invalid value encountered in cast"  # what NumPy says when the host saves a picture of NaN
 
 

@@ -13,6 +13,8 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # What the host's loader reads from the shapes of a checkpoint.
@@ -40,6 +42,20 @@ def make_checkpoint(architecture: str, file: Path) -> None:
     path = os.pathsep.join(filter(None, [os.environ["COMFYUI_PATH"], os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
     subprocess.run([sys.executable, __file__, architecture, str(file)], env=environment, check=True)
+
+
+@contextmanager
+def small_checkpoints(base: Path) -> Iterator[None]:
+    """What the examples load, in a server's folder while it lasts: pytest keeps the folder, and this is 2 GB.
+
+    SDXL's examples get the small checkpoint too: all but the model's size is tried so, and that in tests/big.
+    """
+    small = base / "models/checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
+    make_checkpoint("SD15", small)
+    (small.parent / "sd_xl_base_1.0.safetensors").hardlink_to(small)
+    yield
+    for file in small.parent.iterdir():
+        file.unlink()
 
 
 def shapes_of(architecture: str) -> dict:
