@@ -44,7 +44,7 @@ def in_turn(
     for make in made.values():
         measure(make())
     for repetition in range(reps):
-        for name in random.Random(repetition).sample(list(made), len(made)):
+        for name in random.Random(f"{work.case.name} {repetition}").sample(list(made), len(made)):
             if time.monotonic() < ends:
                 yield repetition, name, measure(made[name]())
 
