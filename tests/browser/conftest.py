@@ -12,6 +12,8 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import quote
 
 import pytest
 from browser_pages import OWN, front_end, selectors_of
@@ -260,7 +262,19 @@ class ComfyPage:
         self.page.get_by_role("dialog").get_by_role("textbox").fill(name)
         self.page.keyboard.press("Enter")
         self.page.get_by_role("dialog").wait_for(state="hidden")
+        self.saved(name)
         return name
+
+    def saved(self, name: str) -> dict:
+        """The workflow as it was saved, once it is: the page sends it after its dialog has gone."""
+        ends = time.monotonic() + 60
+        while True:
+            try:
+                return self.server.get(f"/userdata/workflows%2F{quote(name)}.json")
+            except HTTPError as missing:
+                if missing.code != 404 or time.monotonic() > ends:
+                    raise
+                time.sleep(0.1)
 
     def open_saved(self, name: str) -> None:
         """In a page of which only what was saved remains."""

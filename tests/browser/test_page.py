@@ -100,8 +100,7 @@ def test_saved_values_are_there_after_the_page_is_opened_anew(comfy, server):
     for name, value in wanted.items():
         comfy.type_value(name, value)
     name = comfy.save("kept")
-    saved = server.get(f"/userdata/workflows%2F{quote(name)}.json")
-    (node,) = (node for node in saved["nodes"] if node["type"] == BASIC)
+    (node,) = (node for node in comfy.saved(name)["nodes"] if node["type"] == BASIC)
     assert node["widgets_values"] == list(wanted.values())
     comfy.open_saved(name)
     assert comfy.values() == wanted

@@ -2,7 +2,6 @@
 
 import json
 import re
-from urllib.parse import quote
 
 import pytest
 from demo_graph import ADVANCED, BASIC, PREVIEW, sampled, window
@@ -170,10 +169,10 @@ def told(server, comfy, sigmas, acted, skipped=(), start=15.0, end=0.0):
     server.post("/page_events", {"event": "sag_delayed_activation.run", "data": run})
 
 
-def kept(comfy, server):
+def kept(comfy):
     """Saves the graph and opens it in a page without memory; the nodes as saved, and as opened."""
     name = comfy.save("dragged")
-    saved = server.get(f"/userdata/workflows%2F{quote(name)}.json")["nodes"]
+    saved = comfy.saved(name)["nodes"]
     comfy.open_saved(name)
     return {str(node["id"]): node for node in saved}, {str(node["id"]): node for node in comfy.nodes()}
 
@@ -190,7 +189,7 @@ def test_dragging_the_grips_sets_the_steps_of_the_sigma_window(comfy, server, fi
     assert comfy.page.evaluate(PLACES, comfy.ids["window"]) == before
     assert "steps 8 to 14 of 20: 7 extra calls, sigma" in find.line()
     assert len(find.middles(".sag-lit")) == 7 and len(find.middles(".sag-idle")) == 13
-    saved, opened = kept(comfy, server)
+    saved, opened = kept(comfy)
     node = str(comfy.ids["window"])
     assert saved[node]["widgets_values"] == ["custom", "step", 8, 15, "normal", 20, 1, "euler"]
     assert opened[node]["widgets_values"] == saved[node]["widgets_values"]
@@ -210,7 +209,7 @@ def test_dragging_the_grips_sets_the_sigmas_of_the_sag_nodes(comfy, server, kind
     start, end = values(comfy, "sag", "sigma_start", "sigma_end")
     assert start == pytest.approx(5, rel=0.1) and end == pytest.approx(0.5, rel=0.1)
     assert [start, end] == [round(start, 2), round(end, 2)]
-    saved, opened = kept(comfy, server)
+    saved, opened = kept(comfy)
     node = str(comfy.ids["sag"])
     assert saved[node]["widgets_values"][2:4] == [start, end]
     assert opened[node]["widgets_values"] == saved[node]["widgets_values"]
