@@ -1,7 +1,8 @@
-"""A pack for the tests: a UNet call that fails as asked for, and what was sampled, to the bit."""
+"""A pack for the tests: a UNet call that fails as asked for, what was sampled, to the bit, and what is still held."""
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
 from typing import Any
@@ -62,4 +63,26 @@ class Digest:
         return {"ui": {"digest": [hashlib.sha256(content).hexdigest()]}}
 
 
-NODE_CLASS_MAPPINGS = {"SAG tests: fault": Fault, "SAG tests: digest": Digest}
+class Held:
+    """What Python holds once its garbage is gone: tensors, the bytes of their numbers, and objects of a pack's own."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "tests", "count", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"pack": ("STRING", {})}}
+
+    @classmethod
+    def IS_CHANGED(cls, **_: Any) -> float:
+        return float("nan")
+
+    def count(self, pack: str) -> dict[str, Any]:
+        gc.collect()
+        objects = gc.get_objects()
+        tensors = [item for item in objects if issubclass(type(item), torch.Tensor)]
+        numbers = sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+        own = sum(pack in str(type(item).__module__) for item in objects)
+        return {"ui": {"tensors": [len(tensors)], "bytes": [numbers], "own": [own]}}
+
+
+NODE_CLASS_MAPPINGS = {"SAG tests: fault": Fault, "SAG tests: digest": Digest, "SAG tests: held": Held}
