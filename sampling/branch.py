@@ -10,8 +10,8 @@ from .host import wrappers_exist
 from .host_types import Conds, PlacedPrompt, Prompt
 from .post_cfg import PostCfg
 from .recorder import Evaluation
-from .settings import ADVANCED, AUTO, NEGATIVE, POSITIVE
-from .skipped import GuidanceSkipped
+from .sentences import GuidanceSkipped, Said
+from .settings import AUTO, NEGATIVE, POSITIVE
 
 COND, UNCOND = 0, 1  # cond_index of the positive and of the negative prompt, for most guiders
 # A prompt with none of these counts everywhere alike, at every sigma.
@@ -42,11 +42,10 @@ class Branch(NamedTuple):
         if wrappers_exist():
             found = evaluation.cond_index_of(self.prompts, self.other_prompts)
             if found is None:
-                raise GuidanceSkipped(f"the UNet did not run the {self.role} prompt")
+                raise GuidanceSkipped("promptNotRun", role=Said(self.role))
             return found
         if any(key.cond_index > UNCOND for key in evaluation.by_prompt()):
-            which = f"which of a guider's three prompts is the {self.role}"
-            raise GuidanceSkipped(f"ComfyUI before 0.3.7 does not say {which}")
+            raise GuidanceSkipped("threePrompts", role=Said(self.role))
         return self.usual_cond_index
 
 
@@ -67,15 +66,10 @@ def choose_branch(wanted: str, evaluation: Evaluation | None, post: PostCfg) -> 
         if regions := active_regions(post.uncond or [], post.x, post.sigma):
             return Branch(NEGATIVE, post.uncond or [], post.cond, post.uncond_denoised, UNCOND, regions)
         if wanted == NEGATIVE:
-            takes_positive = f"branch auto of {ADVANCED} takes the positive there"
-            if post.uncond:
-                raise GuidanceSkipped(f"the negative prompt is not active at this sigma; {takes_positive}")
-            raise GuidanceSkipped(
-                f"no negative prompt was evaluated (cfg 1, or a guider without one); {takes_positive}"
-            )
+            raise GuidanceSkipped("negativeNotActive" if post.uncond else "noNegative")
     if regions := active_regions(post.cond or [], post.x, post.sigma):
         return Branch(POSITIVE, post.cond, post.uncond, post.cond_denoised, COND, regions)
-    raise GuidanceSkipped("the positive prompt is not active at this sigma")
+    raise GuidanceSkipped("positiveNotActive")
 
 
 def active_regions(prompts: Conds, x: torch.Tensor, sigma: torch.Tensor) -> list[Region]:

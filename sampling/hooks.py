@@ -27,8 +27,8 @@ from .recorder import Evaluation
 from .run import KEYS_UNDER_WAY, CachedGuidance, Run, end_runs, note_given, note_result
 from .run_log import RunLog
 from .self_attention import SelfAttentionGuidance
+from .sentences import GuidanceSkipped, Said
 from .settings import FULL, Settings
-from .skipped import GuidanceSkipped
 
 SMALLEST_FADE = 1e-6  # below it the fade is 0: sigmas are float32, so a step at its very end may miss it by that much
 
@@ -131,7 +131,7 @@ class DelayedGuidance:
             strength = self.settings.scale * self.fade_at(sigma, run, post)
             difference = self.difference(run, evaluation, sigma, post)
         except GuidanceSkipped as why:
-            run.log.skipped[run.log.newest] = str(why)
+            run.log.skipped[run.log.newest] = why.reason
             return post.denoised
         finally:
             if evaluation is not None:
@@ -146,7 +146,7 @@ class DelayedGuidance:
             run.fade_span = self.fade_span(run, post)
         weight = fade_weight(self.settings.fade, sigma, *run.fade_span)
         if weight < SMALLEST_FADE:
-            raise GuidanceSkipped("the fade is 0 there")
+            raise GuidanceSkipped("fadeIs0")
         return weight
 
     def fade_span(self, run: Run, post: PostCfg) -> tuple[float, float]:
@@ -156,7 +156,7 @@ class DelayedGuidance:
         steps = [s for s in run.masks.schedule[:-1] if s > 0]
         if not steps:
             steps = [largest, smallest]
-            run.log.remark = "the host does not tell the schedule, so an open fade spans the model's sigmas"
+            run.log.remark = Said.of("noSchedule")
         return fade_span(self.settings.window, (largest, smallest), steps)
 
     def difference(self, run: Run, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> torch.Tensor:

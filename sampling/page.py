@@ -55,12 +55,12 @@ def send(server: PromptServer, node: str, log: RunLog) -> None:
     """To the client whose prompt is being executed."""
     text = log.text()
     server.send_progress_text(f"⚠ {text}" if log.warns else text, node, sid=server.client_id)
-    server.send_sync(RUN_ENDED, numbers(log) | {"node": node, "text": text}, sid=server.client_id)
+    server.send_sync(RUN_ENDED, {"node": node, "text": text, **details(log)}, sid=server.client_id)
 
 
-def numbers(log: RunLog) -> dict[str, Any]:
-    """What the strip draws."""
+def details(log: RunLog) -> dict[str, Any]:
+    """What the strip draws, and what it says in another language."""
     return {
         "sigmas": log.sigmas, "acted": log.acted, "skipped": list(log.skipped), "warns": log.warns,
-        "start": log.window.start, "end": log.window.end,
+        "start": log.window.start, "end": log.window.end, "clauses": [clause.for_page() for clause in log.clauses()],
     }  # fmt: skip

@@ -22,7 +22,7 @@ from .host import activations_shape, evaluation_scope, prompt_id, prompt_ids, to
 from .host_types import AttentionOptions, AttentionReplace, Conds, TransformerOptions
 from .run import KEYS_UNDER_WAY
 from .run_log import warn_other_model
-from .skipped import GuidanceSkipped
+from .sentences import GuidanceSkipped
 
 
 class PromptKey(NamedTuple):
@@ -48,14 +48,11 @@ class PromptAttention(NamedTuple):
         rows, columns = self.grid
         shape = tuple(self.q.shape)
         if self.q.shape[1] != rows * columns:
-            raise GuidanceSkipped(f"attention of shape {shape} does not fit a {rows}x{columns} map")
+            raise GuidanceSkipped("noSuchMap", shape=str(shape), rows=rows, columns=columns)
         if (keys := self.k.shape[1]) != rows * columns:
-            raise GuidanceSkipped(f"another node changed the keys: {keys} do not fit a {rows}x{columns} map")
+            raise GuidanceSkipped("keysChanged", keys=keys, rows=rows, columns=columns)
         if shape[0] != self.prompts * batch:
-            pictures = f"{self.prompts} x {batch} pictures"
-            raise GuidanceSkipped(
-                f"attention of {shape[0]} rows does not fit {pictures}: another node splits the batch"
-            )
+            raise GuidanceSkipped("batchSplit", rows=shape[0], prompts=self.prompts, batch=batch)
         own = slice(self.number * batch, (self.number + 1) * batch)
         return attention_received(self.q[own], self.k[own], self.heads).view(batch, 1, rows, columns)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..sag_core import SigmaWindow
+from .sentences import Said
 from .settings import NAME
 
 
@@ -30,8 +31,8 @@ class RunLog:
     not_finite: int = 0  # how often guidance was left out for a sample of the batch or more
     finite: list[torch.Tensor] = field(default_factory=list)  # boolean [B] of each time it acted, not yet counted
     extra_calls: int = 0
-    skipped: dict[int, str] = field(default_factory=dict)  # places of others in the window, and why
-    remark: str = ""  # what this host cannot do as newer ones do, or why guidance was never asked for
+    skipped: dict[int, Said] = field(default_factory=dict)  # places of others in the window, and why
+    remark: Said | None = None  # what this host cannot do as newer ones do, or why guidance was never asked for
     node: int = 0  # of the MODEL's SAG nodes, in their order
     warns: bool = False  # whether something went wrong, as `write` found
 
@@ -52,7 +53,7 @@ class RunLog:
     @classmethod
     def unasked(cls, window: SigmaWindow) -> RunLog:
         """Of a run in which guidance was never asked for."""
-        return cls(window, remark="acted on no step: the guider that sampled calls no function after CFG")
+        return cls(window, remark=Said.of("unasked"))
 
     @property
     def newest(self) -> int:
@@ -79,33 +80,34 @@ class RunLog:
 
     def text(self) -> str:
         """The line without the pack's name."""
-        self.settle()
-        clauses = [self.what_was_done(), self.what_was_left_out(), self.what_was_skipped(), self.remark]
-        return "; ".join(filter(None, clauses))
+        return "; ".join(map(str, self.clauses()))
 
-    def what_was_done(self) -> str:
-        if not self.sigmas:
-            return ""
-        done = f"acted on {len(self.acted)} of {len(self.sigmas)} model evaluations"
+    def clauses(self) -> list[Said]:
+        """What the line is made of."""
+        self.settle()
+        done = [self.what_was_done()] if self.sigmas else []
+        left_out = [Said.of("notFinite", number=self.not_finite)] if self.not_finite else []
+        return [*done, *left_out, *self.what_was_skipped(), *([self.remark] if self.remark else [])]
+
+    def what_was_done(self) -> Said:
+        count = len(self.sigmas)
         if self.acted:
             sigmas = [self.sigmas[place] for place in self.acted]
-            span = f"from sigma {max(sigmas):.4g} to {min(sigmas):.4g}"
-            return f"{done}, {span}, {self.extra_calls} extra UNet calls"
+            return Said.of("actedOnSome", acted=len(sigmas), count=count, calls=self.extra_calls, **span(sigmas))
         if self.skipped:
-            return done
+            return Said.of("actedOnNone", count=count)
         if any(sigma in self.window for sigma in self.sigmas):
-            return f"{done}: the run ended before guidance was computed"
-        window = f"the window from {self.window.start:g} to {self.window.end:g}"
-        return f"{done}: none lay in {window}, sampled were {max(self.sigmas):.4g} to {min(self.sigmas):.4g}"
+            return Said.of("endedEarly", count=count)
+        window = {"start": f"{self.window.start:g}", "end": f"{self.window.end:g}"}
+        return Said.of("noneInside", count=count, **window, **span(self.sigmas))
 
-    def what_was_left_out(self) -> str:
-        if not self.not_finite:
-            return ""
-        return f"on {self.not_finite} of them guidance was not finite for some picture and left out for it"
-
-    def what_was_skipped(self) -> str:
-        if not self.skipped:
-            return ""
+    def what_was_skipped(self) -> list[Said]:
+        """Each reason with its number, the most frequent first."""
         counts = Counter(self.skipped.values()).most_common()
-        reasons = "; ".join(f"{count} because {why}" for why, count in counts)
-        return f"skipped {len(self.skipped)} in the window: {reasons}"
+        reasons = [Said.of("because", number=number, reason=reason) for reason, number in counts]
+        return [Said.of("skippedSome", number=len(self.skipped), first=reasons[0]), *reasons[1:]] if reasons else []
+
+
+def span(sigmas: list[float]) -> dict[str, str]:
+    """The highest and the lowest of them, in words."""
+    return {"high": f"{max(sigmas):.4g}", "low": f"{min(sigmas):.4g}"}

@@ -19,8 +19,8 @@ from .host_types import Conds, ModelOptions, ModelPatcher, ModelSampling, Transf
 from .layers import Layer, transformers_beside
 from .post_cfg import PostCfg
 from .recorder import AttentionRecorder, DegradedPass, Evaluation, PromptAttention, PromptKey
-from .settings import ADVANCED, Settings
-from .skipped import GuidanceSkipped
+from .sentences import GuidanceSkipped, Said
+from .settings import Settings
 
 LEAST_X0 = 1e-3  # share of x0 in a latent below which a change of x0 is not seen
 
@@ -65,7 +65,7 @@ class SelfAttentionGuidance:
         """`degraded - sag` for what was recorded in `evaluation`; GuidanceSkipped where it cannot be made."""
         evaluation = self.usable(evaluation, post)
         if is_pure_noise(sigma, post.model.model_sampling):
-            raise GuidanceSkipped("at sigma 1 a flow model's latent is pure noise, so the extra call would see no blur")
+            raise GuidanceSkipped("pureNoise")
         index = branch.cond_index(evaluation)
         mask = self.mask(branch, index, evaluation.by_prompt(), post.x)
         # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
@@ -79,15 +79,15 @@ class SelfAttentionGuidance:
         """The evaluation, where a mask can be made of it."""
         height, width = post.x.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
-            raise GuidanceSkipped(f"a latent of {height}x{width} is too small to blur")
+            raise GuidanceSkipped("tooSmall", height=height, width=width)
         if evaluation is None:
-            raise GuidanceSkipped("the prompts were evaluated in a way that is hidden from this node")
+            raise GuidanceSkipped("hidden")
         if not evaluation.covers(post.x):
-            raise GuidanceSkipped("the host evaluated the latent in parts (context windows)")
+            raise GuidanceSkipped("inParts")
         if is_deep_cache(post.model_options.get("model_function_wrapper")):
-            raise GuidanceSkipped("DeepCache would answer with features of another call")
+            raise GuidanceSkipped("deepCache")
         if not evaluation.calls:
-            raise GuidanceSkipped(self.why_nothing_was_recorded(post.transformer_options))
+            raise self.nothing_recorded(post.transformer_options)
         return evaluation
 
     def mask(
@@ -100,11 +100,11 @@ class SelfAttentionGuidance:
             rows, columns = (height, width) if weight is None else weight.shape[-2:]
             key = PromptKey(prompt_id(prompt), cond_index, (rows, columns))
             if key in seen and key.prompt is None:
-                raise GuidanceSkipped(f"ComfyUI before 0.3.7 does not tell several {branch.role}s of one size apart")
+                raise GuidanceSkipped("oneSize", role=Said(branch.role))
             attention = recorded.get(key)
             if attention is None:
                 if weight is None or weight.any():
-                    raise GuidanceSkipped(f"the UNet did not run all of the {branch.role} prompt")
+                    raise GuidanceSkipped("promptNotAllRun", role=Said(branch.role))
                 continue
             received = attention.received(batch).to(x.device)  # another GPU may have evaluated this prompt
             if weight is None:  # it stands alone, so there is nothing to blend it with
@@ -113,7 +113,7 @@ class SelfAttentionGuidance:
             blend.add(received, weight, top, left)
             seen.add(key)
         if blend is None:
-            raise GuidanceSkipped(f"the {branch.role} prompt has no weight at this sigma")
+            raise GuidanceSkipped("promptWithoutWeight", role=Said(branch.role))
         return blend.mask()
 
     def evaluate_degraded(
@@ -137,21 +137,18 @@ class SelfAttentionGuidance:
         conds = [None] * cond_index + [own]
         predictions = comfy.samplers.calc_cond_batch(model, conds, post.x + added, post.sigma, options)
         if not degraded_pass.unet_calls:
-            raise GuidanceSkipped("a cache answered in the UNet's place")
+            raise GuidanceSkipped("cacheAnswered")
         return predictions[cond_index], degraded_pass.unet_calls
 
-    def why_nothing_was_recorded(self, transformer_options: TransformerOptions) -> str:
-        """Names the node that took the layer's attention away, if one did."""
+    def nothing_recorded(self, transformer_options: TransformerOptions) -> GuidanceSkipped:
+        """Says why: it names the node that took the layer's attention away, if one did."""
         replaces = transformer_options.get("patches_replace", {}).get("attn1", {})
         for address in ((*self.layer.block, self.layer.transformer), self.layer.block):
             patch = replaces.get(address)
             if patch is not None and not isinstance(patch, AttentionRecorder):
-                by, stage = getattr(patch, "__module__", type(patch).__module__), self.layer.block[0]
-                return (
-                    f"{by} replaced the {stage} block's attention (layer {self.layer.name}); "
-                    f"another layer of {ADVANCED} may do"
-                )
-        return "the UNet did not run: a cache skipped it, or an engine ran in its place"
+                module, stage = getattr(patch, "__module__", type(patch).__module__), self.layer.block[0]
+                return GuidanceSkipped("replaced", module=module, stage=stage, layer=self.layer.name)
+        return GuidanceSkipped("unetNotRun")
 
 
 def is_deep_cache(wrapper: UNetWrapper | None) -> bool:

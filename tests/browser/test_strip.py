@@ -1,10 +1,14 @@
 """The strip on the nodes: the window that is dragged, and what the strip shows of a run."""
 
 import json
-import re
 
 import pytest
 from demo_graph import ADVANCED, BASIC, PREVIEW, sampled, window
+
+from sag_delayed_activation.sag_core import SigmaWindow
+from sag_delayed_activation.sampling.page import RUN_ENDED, details
+from sag_delayed_activation.sampling.run_log import RunLog
+from sag_delayed_activation.sampling.sentences import Said
 
 pytestmark = pytest.mark.browser
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
@@ -168,9 +172,10 @@ def guide(comfy):
 
 def told(server, comfy, sigmas, acted, skipped=(), start=15.0, end=0.0):
     """What the server tells of a run of the SAG node."""
-    run = {"node": str(comfy.ids["sag"]), "sigmas": sigmas, "acted": acted, "skipped": list(skipped), "start": start,
-           "end": end, "text": "acted on 0 of 4 model evaluations: why", "warns": not acted}  # fmt: skip
-    server.post("/page_events", {"event": "sag_delayed_activation.run", "data": run})
+    why = {place: Said.of("promptNotRun", role=Said("negative")) for place in skipped}
+    log = RunLog(SigmaWindow(start, end), sigmas=sigmas, acted=acted, skipped=why, warns=not acted)
+    run = {"node": str(comfy.ids["sag"]), "text": log.text(), **details(log)}
+    server.post("/page_events", {"event": RUN_ENDED, "data": run})
 
 
 def kept(comfy):
@@ -318,7 +323,7 @@ def test_a_sag_node_shows_the_steps_of_its_last_run(comfy, server, guide):
 @in_both_modes
 def test_a_run_in_which_it_never_acted_warns_on_the_node(comfy, server, guide):
     told(server, comfy, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])
-    guide.waits_for("acted on 0 of 4 model evaluations: why")
+    guide.waits_for("acted on 0 of 4 model evaluations; skipped 4 in the window: 4 because")
     colour = guide.element().query_selector("span").evaluate("text => getComputedStyle(text).color")
     assert colour != guide.element().evaluate("strip => getComputedStyle(strip).color")
 
@@ -474,29 +479,38 @@ def test_the_mask_preview_is_born_at_a_size_at_which_a_tile_can_be_read(comfy):
     assert area["width"] >= 400 and area["height"] >= 400
 
 
-def test_every_text_is_there_in_four_languages_with_the_same_words_to_fill_in(comfy):
-    languages, texts = comfy.page.evaluate(f"""async () => {{
-        const {{ LANGUAGES, TEXTS }} = await import("{JS}/texts.js");
-        return [LANGUAGES, TEXTS];
-    }}""")
-    assert languages == ["en", "zh", "ja", "ko"]
-    for key, versions in texts.items():
-        assert len(versions) == 4 and all(versions) and len(set(versions)) == 4, key
-        words = [set(re.findall(r"{(\w+)}", text)) - {"s"} for text in versions]  # the plural is English
-        assert words == [words[0]] * 4, key
+IN_LANGUAGES = {  # a strip's own text, and the reason in a warning that the server told
+    "zh": ("运行之前为估计：第 0 到 19 步", "4 次的原因：UNet 没有计算负面提示词"),
+    "ja": ("実行するまでは推定：全 20", "4 回の理由：UNet がネガティブプロンプトを計算しませんでした"),
+    "ko": ("실행 전까지는 추정: 20", "4회의 이유: UNet이 부정 프롬프트를 계산하지 않았습니다"),
+    "en": ("a guess until it has run", "4 because the UNet did not run the negative prompt"),
+}
 
 
-LINES = {"zh": "运行之前为估计：第 0 到 19 步", "ja": "実行するまでは推定：全 20", "ko": "실행 전까지는 추정: 20"}
-
-
-def test_the_line_is_in_the_language_of_the_page(fresh, server):
+def test_the_lines_are_in_the_language_of_the_page(fresh, server):
     """In a page of its own: the page builds its graph anew some time after a change of language."""
-    strip = sigma_window_of_20_steps(fresh)
+    window_strip = sigma_window_of_20_steps(fresh)
+    nodes, _ = sampled()
+    fresh.add({"sag": nodes["sag"]}, [])
     noticed(fresh)  # it builds what it has noticed
+    told(server, fresh, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])
     try:
-        for language, start in {**LINES, "en": "a guess until it has run"}.items():
+        for language, (own, reason) in IN_LANGUAGES.items():
             fresh.page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
-            strip.waits_for(start)
+            window_strip.waits_for(own)
+            Strip(fresh, "sag").waits_for(reason)
+    finally:
+        server.post("/settings", {"Comfy.Locale": "en"})
+
+
+def test_where_the_host_gives_no_other_languages_all_is_in_english(fresh, server):
+    """As hosts before 2025 do."""
+    fresh.open(lambda page: page.route("**/i18n", lambda route: route.fulfill(status=404)))
+    fresh.build(*sampled())
+    told(server, fresh, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])
+    try:
+        fresh.page.evaluate("() => app.extensionManager.setting.set('Comfy.Locale', 'zh')")
+        Strip(fresh, "sag").waits_for("4 because the UNet did not run the negative prompt")
     finally:
         server.post("/settings", {"Comfy.Locale": "en"})
 

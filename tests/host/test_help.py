@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "web" / "docs"
 BASIC, ADVANCED = "SAG delayed activation", "SAG delayed activation (advanced)"
 HOSTS_OWN = ("scheduler", "sampler_name")  # their choices are the host's
+# What stands before a quote that does not begin its sentence: a node's name, or what was done.
+BEFORE = ("", ": ", f"{ELLIPSIS}: ", f"acted on 0 of {ELLIPSIS} model evaluations: ")
 QUOTES = [
     (kind, quote)
     for kind in NODES
@@ -82,7 +84,7 @@ def test_every_picture_beside_the_help_is_shown_by_it():
 
 @pytest.mark.parametrize("kind, quote", QUOTES, ids=str)
 def test_a_message_quoted_in_the_help_is_one_of_the_codes(known, kind, quote):
-    assert any(is_said(before + quote, known) for before in ("", ": ", f"{ELLIPSIS}: "))  # the node's name stands there
+    assert any(is_said(before + quote, known) for before in BEFORE)
 
 
 def test_a_message_that_the_code_does_not_have_would_be_found_out(known):

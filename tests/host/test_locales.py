@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES
+
 pytestmark = pytest.mark.host
-LOCALES = Path(__file__).parents[2] / "locales"
+ROOT = Path(__file__).parents[2]
+LOCALES = ROOT / "locales"
 LANGUAGES = {"zh": r"[\u4e00-\u9fff]", "ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]"}  # and their writing
 PROSE = ("description", "tooltip")
 # What the host's own nodes have too, named here as there; no message of this pack asks for them by name.
@@ -97,3 +100,25 @@ def test_inputs_that_messages_name_keep_that_name_in_their_label(locale):
 @pytest.mark.parametrize("locale", ["en", *LANGUAGES])
 def test_no_text_holds_a_character_that_the_translation_library_reads(locale):
     assert [path for path, text in read(locale).items() if set(text) & set("|@{}")] == []
+
+
+def strips_texts():
+    """Those of the page's scripts, in English."""
+    script = (ROOT / "web/js/texts.js").read_text(encoding="utf-8")
+    return {key: json.loads(text) for key, text in re.findall(r'^  (\w+): (".*"),$', script, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+def test_every_language_has_the_texts_of_the_strips_and_of_a_runs_line_with_the_same_words_to_fill_in(locale):
+    texts = strips_texts()
+    english = texts | SENTENCES | REASONS
+    assert len(texts) > 10 and len(english) == len(texts) + len(SENTENCES) + len(REASONS)
+    found = json.loads((LOCALES / locale / "main.json").read_text(encoding="utf-8"))["sagDelayedActivation"]
+    assert found.keys() == english.keys()
+
+    def words(text):
+        return sorted(set(re.findall(r"{(\w+)}", text)) - {"s"})  # the plural is English
+
+    assert {key: words(text) for key, text in found.items()} == {key: words(text) for key, text in english.items()}
+    left = {key for key, text in found.items() if not re.search(LANGUAGES[locale], text)}
+    assert not left, f"not in {locale}"

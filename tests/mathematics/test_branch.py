@@ -8,7 +8,7 @@ from sag_delayed_activation.sampling.branch import Branch, Region, choose_branch
 from sag_delayed_activation.sampling.cpu_copy import CpuCopy
 from sag_delayed_activation.sampling.post_cfg import PostCfg
 from sag_delayed_activation.sampling.recorder import Evaluation
-from sag_delayed_activation.sampling.skipped import GuidanceSkipped
+from sag_delayed_activation.sampling.sentences import GuidanceSkipped
 
 SOME, OTHER = [{"uuid": "a"}], [{"uuid": "b"}]
 SIGMA, X = torch.tensor([3.0]), torch.zeros(1, 4, 8, 12)

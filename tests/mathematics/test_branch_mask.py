@@ -7,8 +7,8 @@ from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sampling.branch import Branch, Region
 from sag_delayed_activation.sampling.recorder import PromptAttention, PromptKey
 from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance
+from sag_delayed_activation.sampling.sentences import GuidanceSkipped
 from sag_delayed_activation.sampling.settings import Settings
-from sag_delayed_activation.sampling.skipped import GuidanceSkipped
 
 X = torch.zeros(2, 4, 8, 8)
 WHOLE, NONE = torch.ones(2, 1, 8, 8), torch.zeros(2, 1, 8, 8)

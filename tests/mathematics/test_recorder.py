@@ -16,8 +16,8 @@ from sag_delayed_activation.sampling.recorder import (
     PromptKey,
 )
 from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance
+from sag_delayed_activation.sampling.sentences import GuidanceSkipped
 from sag_delayed_activation.sampling.settings import Settings
-from sag_delayed_activation.sampling.skipped import GuidanceSkipped
 
 KEY = "this node"
 SIGMA = torch.tensor([3.0])

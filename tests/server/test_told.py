@@ -98,7 +98,7 @@ def test_the_page_whose_prompt_it_was_hears_what_the_node_did_and_no_other(queue
     [(node, line)], [told] = heard
     assert node == told["node"] == "sag" and line == told["text"]
     assert line.startswith(f"acted on {len(told['acted'])} of 2 model evaluations") and calls == 2 + len(told["acted"])
-    assert set(told) == {"node", "sigmas", "acted", "skipped", "start", "end", "text", "warns"}
+    assert set(told) == {"node", "sigmas", "acted", "skipped", "start", "end", "text", "clauses", "warns"}
 
 
 def test_a_run_in_which_it_never_acted_is_a_warning_on_the_node(queue_as_page):

@@ -7,7 +7,10 @@ import re
 
 from reliance import SOURCES
 
+from sag_delayed_activation.sampling.sentences import REASONS
+
 ELLIPSIS = "…"  # in a quote: a name or a value
+WORD = "(.+?)"  # what is filled in
 
 
 def template(node: ast.AST) -> str | None:
@@ -21,7 +24,12 @@ def template(node: ast.AST) -> str | None:
     fixed = [part.value if isinstance(part, ast.Constant) else None for part in parts]
     if not re.search(r"[a-z]{3}", "".join(text or "" for text in fixed)):
         return None
-    return "".join("(.+?)" if text is None else re.escape(text) for text in fixed).replace("%s", "(.+?)")
+    return "".join(WORD if text is None else as_pattern(text) for text in fixed)
+
+
+def as_pattern(text: str) -> str:
+    """A text with places to fill in, as a regular expression."""
+    return re.sub(r"%s|\\{\w+\\}", WORD, re.escape(text))
 
 
 def templates() -> set[str]:
@@ -31,11 +39,8 @@ def templates() -> set[str]:
 
 
 def reasons() -> set[str]:
-    """Of what GuidanceSkipped is raised with: why guidance did not act."""
-    code = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
-    raised = [n for tree in code for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
-    named = [n.args[0] for n in raised if isinstance(n.func, ast.Name) and n.func.id == "GuidanceSkipped"]
-    return {found for node in named if (found := template(node))}
+    """Why guidance did not act."""
+    return {as_pattern(text) for text in REASONS.values()}
 
 
 def is_said(quote: str, known: set[str]) -> bool:

@@ -1,7 +1,7 @@
 /** What the strip of the SAG nodes shows: the steps of the last run, and which of them lie in the window. */
 
 import { Axis, points, short, stepTicks } from "./schedule.js";
-import { say } from "./texts.js";
+import { retell, say } from "./texts.js";
 import { within } from "./strip.js";
 import { setValue, valueOf } from "./widgets.js";
 
@@ -45,7 +45,7 @@ function lineOf(start, end, holds, run) {
   const { sigmas, skipped } = run, count = sigmas.length, acted = run.acted.map((place) => sigmas[place]);
   const isAsThen = start === run.start && end === run.end;
   if (!isAsThen) return { line: say("inside", { inside: sigmas.filter(holds).length, count }) };
-  if (run.warns || !acted.length) return { line: run.text, warns: run.warns };
+  if (run.warns || !acted.length) return { line: retell(run), warns: run.warns };
   const span = { high: short(Math.max(...acted)), low: short(Math.min(...acted)) };
   const rest = skipped.length ? say("skipped", { skipped: skipped.length }) : "";
   return { line: say("acted", { acted: acted.length, count, ...span }) + rest };

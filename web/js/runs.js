@@ -13,9 +13,11 @@
  * - node: its id as the host knows it while it executes; "12:5" is node 5 in the subgraph of node 12
  * - sigmas: of the model evaluations, in their order; acted, skipped: places in that list, both inside the window
  * - start, end: the window's upper and lower end, which the page cannot know where they are wired in
- * - text: the line of the log without the pack's name; warns: whether something went wrong, which it says
+ * - text: the line of the log without the pack's name; clauses: what it is made of, to be said in other languages
+ * - warns: whether something went wrong, which the line says
+ * @typedef {{ key: string, words: Record<string, any> }} Clause
  * @typedef {{ node: string, sigmas: number[], acted: number[], skipped: number[], start: number, end: number,
- *   text: string, warns: boolean }} GuidanceRun
+ *   text: string, clauses: Clause[], warns: boolean }} GuidanceRun
  */
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";

@@ -1,0 +1,74 @@
+"""Every sentence of a run's line. `locales/*/main.json` has them in other languages, under the same keys."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+SENTENCES = {
+    "actedOnSome": "acted on {acted} of {count} model evaluations, from sigma {high} to {low}, "
+    "{calls} extra UNet calls",
+    "actedOnNone": "acted on 0 of {count} model evaluations",
+    "endedEarly": "acted on 0 of {count} model evaluations: the run ended before guidance was computed",
+    "noneInside": "acted on 0 of {count} model evaluations: none lay in the window from {start} to {end}, "
+    "sampled were {high} to {low}",
+    "unasked": "acted on no step: the guider that sampled calls no function after CFG",
+    "notFinite": "on {number} of them guidance was not finite for some picture and left out for it",
+    "skippedSome": "skipped {number} in the window: {first}",
+    "because": "{number} because {reason}",
+    "noSchedule": "the host does not tell the schedule, so an open fade spans the model's sigmas",
+    "negative": "negative",
+    "positive": "positive",
+}
+REASONS = {  # why guidance did not act on an evaluation
+    "fadeIs0": "the fade is 0 there",
+    "pureNoise": "at sigma 1 a flow model's latent is pure noise, so the extra call would see no blur",
+    "tooSmall": "a latent of {height}x{width} is too small to blur",
+    "hidden": "the prompts were evaluated in a way that is hidden from this node",
+    "inParts": "the host evaluated the latent in parts (context windows)",
+    "deepCache": "DeepCache would answer with features of another call",
+    "cacheAnswered": "a cache answered in the UNet's place",
+    "unetNotRun": "the UNet did not run: a cache skipped it, or an engine ran in its place",
+    "replaced": "{module} replaced the {stage} block's attention (layer {layer}); "
+    "another layer of SAG delayed activation (advanced) may do",
+    "promptNotRun": "the UNet did not run the {role} prompt",
+    "promptNotAllRun": "the UNet did not run all of the {role} prompt",
+    "promptWithoutWeight": "the {role} prompt has no weight at this sigma",
+    "oneSize": "ComfyUI before 0.3.7 does not tell several {role}s of one size apart",
+    "threePrompts": "ComfyUI before 0.3.7 does not say which of a guider's three prompts is the {role}",
+    "negativeNotActive": "the negative prompt is not active at this sigma; "
+    "branch auto of SAG delayed activation (advanced) takes the positive there",
+    "noNegative": "no negative prompt was evaluated (cfg 1, or a guider without one); "
+    "branch auto of SAG delayed activation (advanced) takes the positive there",
+    "positiveNotActive": "the positive prompt is not active at this sigma",
+    "noSuchMap": "attention of shape {shape} does not fit a {rows}x{columns} map",
+    "keysChanged": "another node changed the keys: {keys} do not fit a {rows}x{columns} map",
+    "batchSplit": "attention of {rows} rows does not fit {prompts} x {batch} pictures: another node splits the batch",
+}
+
+
+class Said(NamedTuple):
+    """One of these sentences, and the words to fill in: numbers, texts, or other sentences."""
+
+    key: str
+    words: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, key: str, **words: Any) -> Said:
+        return cls(key, tuple(words.items()))
+
+    def __str__(self) -> str:
+        """In English."""
+        return (SENTENCES | REASONS)[self.key].format(**dict(self.words))
+
+    def for_page(self) -> dict[str, Any]:
+        """What the page needs to say it in its own language."""
+        words = {name: word.for_page() if isinstance(word, Said) else word for name, word in self.words}
+        return {"key": self.key, "words": words}
+
+
+class GuidanceSkipped(Exception):
+    """Guidance cannot act on this evaluation, for one of REASONS, which stands in the log."""
+
+    def __init__(self, reason: str, **words: Any) -> None:
+        self.reason = Said.of(reason, **words)
+        super().__init__(str(self.reason))
