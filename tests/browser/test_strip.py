@@ -503,16 +503,32 @@ def test_the_lines_are_in_the_language_of_the_page(fresh, server):
         server.post("/settings", {"Comfy.Locale": "en"})
 
 
-def test_where_the_host_gives_no_other_languages_all_is_in_english(fresh, server):
+@pytest.fixture
+def in_chinese(server):
+    """Pages that are opened from now on."""
+    server.post("/settings", {"Comfy.Locale": "zh"})
+    yield
+    server.post("/settings", {"Comfy.Locale": "en"})
+
+
+def test_where_the_host_gives_no_other_languages_all_is_in_english(in_chinese, fresh, server):
     """As hosts before 2025 do."""
     fresh.open(lambda page: page.route("**/i18n", lambda route: route.fulfill(status=404)))
     fresh.build(*sampled())
     told(server, fresh, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])
-    try:
-        fresh.page.evaluate("() => app.extensionManager.setting.set('Comfy.Locale', 'zh')")
-        Strip(fresh, "sag").waits_for("4 because the UNet did not run the negative prompt")
-    finally:
-        server.post("/settings", {"Comfy.Locale": "en"})
+    Strip(fresh, "sag").waits_for("4 because the UNet did not run the negative prompt")
+
+
+@pytest.mark.parametrize("mode", ["Nodes 2.0"])
+def test_no_english_line_of_the_hosts_stands_beside_it(in_chinese, fresh):
+    """In Nodes 2.0 all that is on a node is text in the page."""
+    fresh.build(*sampled(steps=4, scale=0.33, sigma_start=0.01))
+    fresh.page.evaluate("() => void app.queuePrompt(0)")  # the button has another name here
+    Strip(fresh, "sag").waits_for("4 次模型计算中有 0 次生效")
+    fresh.pictures("shown")  # the prompt is done
+    fresh.drawn()
+    shown = fresh.page.locator(f'[data-node-id="{fresh.ids["sag"]}"]').inner_text()
+    assert "4 次模型计算中有 0 次生效" in shown and "model evaluations" not in shown
 
 
 LUMINANCE = """element => {

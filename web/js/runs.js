@@ -13,14 +13,14 @@
  * - node: its id as the host knows it while it executes; "12:5" is node 5 in the subgraph of node 12
  * - sigmas: of the model evaluations, in their order; acted, skipped: places in that list, both inside the window
  * - start, end: the window's upper and lower end, which the page cannot know where they are wired in
- * - text: the line of the log without the pack's name; clauses: what it is made of, to be said in other languages
- * - warns: whether something went wrong, which the line says
+ * - text: the log's line without the pack's name; clauses: what it is made of; warns: whether something went wrong
  * @typedef {{ key: string, words: Record<string, any> }} Clause
  * @typedef {{ node: string, sigmas: number[], acted: number[], skipped: number[], start: number, end: number,
  *   text: string, clauses: Clause[], warns: boolean }} GuidanceRun
  */
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";
+import { retell } from "./texts.js";
 
 const runs = new Map();
 /** What names a node through undo and redo, which make it anew. */
@@ -36,8 +36,8 @@ function keep(id, run) {
   const node = graph?.getNodeById(last);
   if (!run || !node?.comfyClass?.startsWith("SAG ")) return;
   runs.set(key(node), run);
-  const line = node.widgets?.find(({ name }) => name === "$$node-text-preview"); // the host's own, with the same text
-  if (line) line.serialize = false; // older pages would save it among the inputs
+  const line = node.widgets?.find(({ name }) => name === "$$node-text-preview"); // the host's; older pages save it
+  if (line) Object.assign(line, { value: (run.warns ? "⚠ " : "") + retell(run), serialize: false });
 }
 
 export function listen() {
