@@ -116,8 +116,11 @@ def test_a_window_of_no_steps_is_refused_in_the_nodes_words_when_it_runs(server)
 
 
 def test_after_an_interrupt_in_the_middle_the_next_prompt_is_as_good(server):
-    running = server.queue(workflow(4, steps=400))
-    time.sleep(3)
+    before, running = server.get("/unet_calls"), server.queue(workflow(4, steps=400))
+    for _ in range(600):  # a minute at most, until it samples
+        if server.get("/unet_calls") > before:
+            break
+        time.sleep(0.1)
     server.post("/interrupt", {})
     with pytest.raises(ServerProblem, match="execution_interrupted"):
         server.wait(running, 60)
