@@ -93,13 +93,14 @@ class RunLog:
         count = len(self.sigmas)
         if self.acted:
             sigmas = [self.sigmas[place] for place in self.acted]
-            return Said.of("actedOnSome", acted=len(sigmas), count=count, calls=self.extra_calls, **span(sigmas))
+            high, low = span(sigmas)
+            return Said.of("actedOnSome", acted=len(sigmas), count=count, high=high, low=low, calls=self.extra_calls)
         if self.skipped:
             return Said.of("actedOnNone", count=count)
         if any(sigma in self.window for sigma in self.sigmas):
             return Said.of("endedEarly", count=count)
-        window = {"start": f"{self.window.start:g}", "end": f"{self.window.end:g}"}
-        return Said.of("noneInside", count=count, **window, **span(self.sigmas))
+        start, end, (high, low) = f"{self.window.start:g}", f"{self.window.end:g}", span(self.sigmas)
+        return Said.of("noneInside", count=count, start=start, end=end, high=high, low=low)
 
     def what_was_skipped(self) -> list[Said]:
         """Each reason with its number, the most frequent first."""
@@ -108,6 +109,6 @@ class RunLog:
         return [Said.of("skippedSome", number=len(self.skipped), first=reasons[0]), *reasons[1:]] if reasons else []
 
 
-def span(sigmas: list[float]) -> dict[str, str]:
-    """The highest and the lowest of them, in words."""
-    return {"high": f"{max(sigmas):.4g}", "low": f"{min(sigmas):.4g}"}
+def span(sigmas: list[float]) -> tuple[str, str]:
+    """The highest and the lowest of them, as text."""
+    return f"{max(sigmas):.4g}", f"{min(sigmas):.4g}"

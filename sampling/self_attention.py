@@ -147,7 +147,7 @@ class SelfAttentionGuidance:
             patch = replaces.get(address)
             if patch is not None and not isinstance(patch, AttentionRecorder):
                 module, stage = getattr(patch, "__module__", type(patch).__module__), self.layer.block[0]
-                return GuidanceSkipped("replaced", module=module, stage=stage, layer=self.layer.name)
+                return GuidanceSkipped("replaced", module=module, stage=Said(stage), layer=self.layer.name)
         return GuidanceSkipped("unetNotRun")
 
 

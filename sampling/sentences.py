@@ -16,8 +16,12 @@ SENTENCES = {
     "skippedSome": "skipped {number} in the window: {first}",
     "because": "{number} because {reason}",
     "noSchedule": "the host does not tell the schedule, so an open fade spans the model's sigmas",
+    # words that stand in other sentences
     "negative": "negative",
     "positive": "positive",
+    "input": "input",
+    "middle": "middle",
+    "output": "output",
 }
 REASONS = {  # why guidance did not act on an evaluation
     "fadeIs0": "the fade is 0 there",
@@ -67,7 +71,7 @@ class Said(NamedTuple):
 
 
 class GuidanceSkipped(Exception):
-    """Guidance cannot act on this evaluation, for one of REASONS, which stands in the log."""
+    """Guidance cannot act on this evaluation. `reason`, one of REASONS, goes into the log."""
 
     def __init__(self, reason: str, **words: Any) -> None:
         self.reason = Said.of(reason, **words)

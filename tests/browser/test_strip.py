@@ -480,9 +480,9 @@ def test_the_mask_preview_is_born_at_a_size_at_which_a_tile_can_be_read(comfy):
 
 
 IN_LANGUAGES = {  # a strip's own text, and the reason in a warning that the server told
-    "zh": ("运行之前为估计：第 0 到 19 步", "4 次的原因：UNet 没有计算负面提示词"),
-    "ja": ("実行するまでは推定：全 20", "4 回の理由：UNet がネガティブプロンプトを計算しませんでした"),
-    "ko": ("실행 전까지는 추정: 20", "4회의 이유: UNet이 부정 프롬프트를 계산하지 않았습니다"),
+    "zh": ("运行之前为估计：第 0 到 19 步", "UNet 没有计算负面提示词（4 次）"),
+    "ja": ("実行するまでは推定：全 20", "UNet がネガティブプロンプトを計算しませんでした（4 回）"),
+    "ko": ("실행 전까지는 추정: 20", "UNet이 부정 프롬프트를 계산하지 않았습니다(4회)"),
     "en": ("a guess until it has run", "4 because the UNet did not run the negative prompt"),
 }
 
@@ -492,7 +492,7 @@ def test_the_lines_are_in_the_language_of_the_page(fresh, server):
     window_strip = sigma_window_of_20_steps(fresh)
     nodes, _ = sampled()
     fresh.add({"sag": nodes["sag"]}, [])
-    noticed(fresh)  # it builds what it has noticed
+    noticed(fresh)  # it builds nodes that it has taken up, and no others
     told(server, fresh, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])
     try:
         for language, (own, reason) in IN_LANGUAGES.items():

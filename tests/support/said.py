@@ -39,7 +39,7 @@ def templates() -> set[str]:
 
 
 def reasons() -> set[str]:
-    """Why guidance did not act."""
+    """Patterns of the reasons why guidance did not act."""
     return {as_pattern(text) for text in REASONS.values()}
 
 

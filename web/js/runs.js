@@ -14,9 +14,8 @@
  * - sigmas: of the model evaluations, in their order; acted, skipped: places in that list, both inside the window
  * - start, end: the window's upper and lower end, which the page cannot know where they are wired in
  * - text: the log's line without the pack's name; clauses: what it is made of; warns: whether something went wrong
- * @typedef {{ key: string, words: Record<string, any> }} Clause
  * @typedef {{ node: string, sigmas: number[], acted: number[], skipped: number[], start: number, end: number,
- *   text: string, clauses: Clause[], warns: boolean }} GuidanceRun
+ *   text: string, clauses: any[], warns: boolean }} GuidanceRun
  */
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";

@@ -5,7 +5,7 @@ import { view as guidance } from "./guidance.js";
 import { listen, runOf } from "./runs.js";
 import { view as sigmaWindow } from "./sigma_window.js";
 import { Strip } from "./strip.js";
-import { language, say } from "./texts.js";
+import { learn, say } from "./texts.js";
 import { showAsSteps, valueOf } from "./widgets.js";
 
 const STRIPS = "SAG delayed activation.Strips", FOLDED = "SAG delayed activation.Folded"; // settings of the page
@@ -35,7 +35,7 @@ function addStrip(node, view) {
     }
     if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
     const width = strip.element.clientWidth, values = node.widgets?.map(({ name }) => [valueOf(node, name)]);
-    const now = JSON.stringify([width, language(), values]);
+    const now = JSON.stringify([width, say("last"), values]);
     if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
     [shown, run] = [now, runOf(node)];
     strip.show(view(node, run));
@@ -69,10 +69,11 @@ function everyFrame() {
 app.registerExtension({
   name: "SAG delayed activation",
   settings: [
-    { id: STRIPS, name: say("strips"), type: "boolean", defaultValue: true },
-    { id: FOLDED, name: say("folded"), type: "boolean", defaultValue: false },
+    { id: STRIPS, name: "Draw the window of SAG nodes as a curve to drag (after a reload)", type: "boolean",
+      defaultValue: true },
+    { id: FOLDED, name: "Fold the curve away on SAG delayed activation", type: "boolean", defaultValue: false },
   ],
-  setup: () => attempt(() => (listen(), everyFrame())),
+  setup: () => attempt(() => (learn(), listen(), everyFrame())),
   nodeCreated: (/** @type {ComfyNode} */ node) =>
     attempt(() => {
       const view = VIEWS[node.comfyClass];

@@ -1,4 +1,4 @@
-/** Every text of the strips. Those in other languages stand in `locales`, which the host hands out. */
+/** Every text of the strips in English. Other languages stand in `locales`, which the host hands out. */
 
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";
@@ -17,21 +17,20 @@ export const ENGLISH = {
   inside: "{inside} of the last run's {count} evaluations lie inside",
   acted: "acted on {acted} of {count}: sigma {high} to {low}",
   skipped: ", {skipped} skipped",
-  strips: "Draw the window of SAG nodes as a curve to drag (after a reload)",
   folded: "Fold the curve away on SAG delayed activation",
+  between: "; ",
 };
-/** The other languages, in which the sentences of a run's line stand too. Hosts before 2025 give none. */
-const others = (await api.getCustomNodesI18n?.().catch(() => null)) ?? {};
+const languages = {};
+/** Asks the host for the other languages. Hosts before 2025 have none, and all is said in English. */
+export const learn = () => api.getCustomNodesI18n?.().then((found) => Object.assign(languages, found), () => {});
+const texts = () => languages[app.extensionManager?.setting?.get("Comfy.Locale")]?.sagDelayedActivation;
 
-export const language = () => app.extensionManager?.setting?.get("Comfy.Locale");
-const texts = () => others[language()]?.sagDelayedActivation;
-
-/** In the page's language where the text is there in it, else in English. @param {string} key */
+/** In the page's language if it has the text, else in English. @param {string} key */
 export const say = (key, words = {}) =>
-  (texts()?.[key] ?? ENGLISH[key]).replace(/{(\w+)}/g, (_, word) => words[word]);
+  (texts()?.[key] ?? ENGLISH[key] ?? key).replace(/{(\w+)}/g, (_, word) => words[word]);
 
-/** Of a run's line; a word may be a clause again. @param {import("./runs.js").Clause} clause @returns {string} */
+/** A clause of a run's line; a word of it may be a clause again. */
 const tell = ({ key, words }) =>
-  say(key, Object.fromEntries(Object.entries(words).map(([name, word]) => [name, word.key ? tell(word) : word])));
+  say(key, Object.fromEntries(Object.entries(words).map(([name, word]) => [name, word?.key ? tell(word) : word])));
 /** @param {import("./runs.js").GuidanceRun} run */
-export const retell = ({ clauses, text }) => (texts() ? clauses.map(tell).join("; ") : text);
+export const retell = ({ clauses, text }) => (texts() && clauses ? clauses.map(tell).join(say("between")) : text);

@@ -1,0 +1,48 @@
+"""The sentences of a run's line: each is said somewhere, with the words that it wants."""
+
+import ast
+import re
+
+import pytest
+from reliance import TREES
+
+from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES, GuidanceSkipped, Said
+
+WORDS_ALONE = {"negative", "positive", "input", "middle", "output"}  # their keys are values of the code's
+
+
+def keys(argument):
+    """What a call is given as its key: a text, or one of two."""
+    return [keys(argument.body)[0], keys(argument.orelse)[0]] if isinstance(argument, ast.IfExp) else [argument.value]
+
+
+def said():
+    """Key and words of every sentence in the code."""
+    trees = [tree for path, tree in TREES.items() if path.name != "sentences.py"]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in calls:
+        if ast.unparse(call.func) in ("GuidanceSkipped", "Said.of"):
+            yield from ((key, {word.arg for word in call.keywords}) for key in keys(call.args[0]))
+
+
+def wanted(key):
+    return set(re.findall(r"{(\w+)}", (SENTENCES | REASONS)[key]))
+
+
+def test_every_sentence_is_said_with_its_words_and_no_other_is():
+    assert {key for key, _ in said()} == (SENTENCES.keys() | REASONS.keys()) - WORDS_ALONE
+    assert [(key, words) for key, words in said() if words != wanted(key)] == []
+
+
+def test_a_sentence_within_a_sentence_is_filled_in():
+    reason = Said.of("promptNotRun", role=Said("negative"))
+    assert str(Said.of("because", number=2, reason=reason)) == "2 because the UNet did not run the negative prompt"
+    assert Said.of("because", number=2, reason=reason).for_page() == {
+        "key": "because",
+        "words": {"number": 2, "reason": {"key": "promptNotRun", "words": {"role": {"key": "negative", "words": {}}}}},
+    }
+
+
+def test_an_error_says_its_reason_in_english():
+    with pytest.raises(GuidanceSkipped, match="^a latent of 8x4 is too small to blur$"):
+        raise GuidanceSkipped("tooSmall", height=8, width=4)
