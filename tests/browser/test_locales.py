@@ -81,3 +81,12 @@ def test_in_chinese_hovering_an_input_shows_the_chinese_tooltip(chinese):
 def test_the_pages_translation_library_hands_out_every_text_as_written(chinese):
     for locale in ("en", "zh", "ja", "ko"):
         assert chinese.page.evaluate(ALTERED, [locale, texts(locale)]) == []
+
+
+def test_in_chinese_the_settings_dialog_names_the_packs_settings_in_chinese(chinese):
+    names = json.loads((LOCALES / "zh" / "settings.json").read_text(encoding="utf-8"))
+    chinese.page.evaluate("() => void app.extensionManager.command.execute('Comfy.ShowSettingsDialog')")
+    dialog = chinese.page.get_by_role("dialog")
+    dialog.get_by_text("SAG delayed activation").first.click()
+    for text in names.values():
+        dialog.get_by_text(text["name"]).first.wait_for()
