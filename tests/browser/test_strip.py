@@ -487,6 +487,13 @@ IN_LANGUAGES = {  # a strip's own text, and the reason in a warning that the ser
 }
 
 
+SPEAK = """async ([language, id]) => {
+    app.graph.getNodeById(id).isOld = true;
+    await app.extensionManager.setting.set("Comfy.Locale", language);
+}"""
+IS_BUILT_ANEW = "id => { const node = app.graph.getNodeById(id); return node && !node.isOld; }"
+
+
 def test_the_lines_are_in_the_language_of_the_page(fresh, server):
     """In a page of its own: the page builds its graph anew some time after a change of language."""
     window_strip = sigma_window_of_20_steps(fresh)
@@ -496,7 +503,8 @@ def test_the_lines_are_in_the_language_of_the_page(fresh, server):
     told(server, fresh, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])
     try:
         for language, (own, reason) in IN_LANGUAGES.items():
-            fresh.page.evaluate("language => app.extensionManager.setting.set('Comfy.Locale', language)", language)
+            fresh.page.evaluate(SPEAK, [language, fresh.ids["sag"]])
+            fresh.page.wait_for_function(IS_BUILT_ANEW, arg=fresh.ids["sag"])
             window_strip.waits_for(own)
             Strip(fresh, "sag").waits_for(reason)
     finally:
