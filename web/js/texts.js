@@ -20,6 +20,7 @@ export const ENGLISH = {
   folded: "Fold the curve away on SAG delayed activation",
   between: "; ",
 };
+
 const languages = {};
 /** Asks the host for the other languages. Hosts before 2025 have none, and all is said in English. */
 export const learn = () => api.getCustomNodesI18n?.().then((found) => Object.assign(languages, found), () => {});
