@@ -5,7 +5,7 @@ import { view as guidance } from "./guidance.js";
 import { listen, runOf } from "./runs.js";
 import { view as sigmaWindow } from "./sigma_window.js";
 import { Strip } from "./strip.js";
-import { learn, say } from "./texts.js";
+import { ENGLISH, learn, say } from "./texts.js";
 import { showAsSteps, valueOf } from "./widgets.js";
 
 const STRIPS = "SAG delayed activation.Strips", FOLDED = "SAG delayed activation.Folded"; // settings of the page
@@ -71,7 +71,7 @@ app.registerExtension({
   settings: [
     { id: STRIPS, name: "Draw the window of SAG nodes as a curve to drag (after a reload)", type: "boolean",
       defaultValue: true },
-    { id: FOLDED, name: "Fold the curve away on SAG delayed activation", type: "boolean", defaultValue: false },
+    { id: FOLDED, name: ENGLISH.folded, type: "boolean", defaultValue: false },
   ],
   setup: () => attempt(() => (learn(), listen(), everyFrame())),
   nodeCreated: (/** @type {ComfyNode} */ node) =>
