@@ -7,6 +7,7 @@ import pytest
 from reliance import TREES
 
 from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES, GuidanceSkipped, Said
+from sag_delayed_activation.sampling.settings import ADVANCED
 
 WORDS_ALONE = {"negative", "positive", "input", "middle", "output"}  # their keys are values of the code's
 
@@ -46,3 +47,8 @@ def test_a_sentence_within_a_sentence_is_filled_in():
 def test_an_error_says_its_reason_in_english():
     with pytest.raises(GuidanceSkipped, match="^a latent of 8x4 is too small to blur$"):
         raise GuidanceSkipped("tooSmall", height=8, width=4)
+
+
+def test_where_a_reason_names_a_node_it_is_the_advanced_one_by_its_name():
+    named = [text for text in REASONS.values() if "SAG" in text]
+    assert len(named) == 3 and [text for text in named if ADVANCED not in text] == []
