@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .sag_core import SigmaWindow
-from .sampling import (
-    MIDDLE,
-    NAME,
-    DelayedGuidance,
-    ModelPatcher,
-    SelfAttentionGuidance,
-    Settings,
-    find_layer,
-    node_under_way,
-)
+from .sampling.hooks import DelayedGuidance
+from .sampling.host import too_old_error
+from .sampling.layers import MIDDLE, find_layer
+from .sampling.page import node_under_way
+from .sampling.self_attention import SelfAttentionGuidance
+from .sampling.settings import NAME, Settings
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
 
 RANGES = {
     "scale": (-2.0, 5.0),
@@ -118,7 +117,9 @@ class SelfAttentionGuidanceCustom:
 
 
 def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) -> ModelPatcher:
-    """A clone of `model` with guidance; ValueError says where the model has no such layer, and what helps."""
+    """A clone of `model` with guidance; ValueError where the model has no such layer or the host is too old."""
+    if wrong := too_old_error():
+        raise ValueError(f"{NAME} {wrong}")
     try:
         found = find_layer(model, layer)
     except ValueError as problem:

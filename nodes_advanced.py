@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .nodes import LINKED_RANGES, SelfAttentionGuidanceCustom, float_input, range_error, with_guidance
 from .sag_core import FADES, SigmaWindow
-from .sampling import AUTO, BRANCHES, FULL, MIDDLE, NAME, RESCALE_MODES, ModelPatcher, Settings, layer_name_error
+from .sampling.layers import MIDDLE, layer_name_error
+from .sampling.settings import AUTO, BRANCHES, FULL, NAME, RESCALE_MODES, Settings
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
 
 ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8), "detail": (0.0, 1.0)}
 FOLDED = ["threshold", "branch", "layer", "rescale", "rescale_mode", "every"]  # away, on pages that can

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from .sampling import MASK_STORE, Latent, ModelPatcher, Sampling, StepMask
+from .sampling.host_types import Latent
+from .sampling.masks import MASK_STORE, MaskStore, RunMasks, StepMask
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
 
 NAME = "SAG mask preview"
 NO_NODE = (
@@ -75,56 +79,57 @@ class SAGMaskPreview:
         from .pictures import latent_picture, notice
 
         latent: torch.Tensor = samples["samples"]
-        sampling, why = sampling_of(model, latent)
-        if sampling is None or not sampling.steps:
-            tiles, masks = notice(NAME, reasons(sampling) if sampling else why), torch.zeros(1, *latent.shape[-2:])
+        store: MaskStore | None = model.model_options.get(MASK_STORE)
+        run, certain = store.run_of(latent) if store else (None, False)
+        if run is None or not run.steps:
+            why = reasons(run, certain) if run else no_run_error(store, latent)
+            tiles, masks = notice(NAME, why), torch.zeros(1, *latent.shape[-2:])
         else:
             pictures = latent_picture(latent, model.model.latent_format) if images is None else images[..., :3]
-            tiles, masks = draw_tiles(sampling, pictures.float().nan_to_num().cpu().numpy(), *latent.shape[-2:])
+            pixels = pictures.float().nan_to_num().cpu().numpy()
+            tiles, masks = draw_tiles(run, certain, pixels, *latent.shape[-2:])
         shown = host_nodes.PreviewImage().save_images(tiles, "SAG mask", prompt, extra_pnginfo)
         return {**shown, "result": (tiles, masks)}
 
 
-def sampling_of(model: ModelPatcher, latent: torch.Tensor) -> tuple[Sampling | None, str]:
-    """The sampling that gave the latent, or else the newest of its shape; or why there is none."""
-    store = model.model_options.get(MASK_STORE)
+def no_run_error(store: MaskStore | None, latent: torch.Tensor) -> str:
+    """Why there is no run to show of a latent [B, C, h, w]."""
     if store is None:
-        return None, NO_NODE
+        return NO_NODE
     if not store.runs:
-        return None, NOT_SAMPLED
-    sampling = store.sampling_of(latent)
-    if sampling is None:
-        shape, *made = ("x".join(map(str, shape)) for shape in (latent.shape, *reversed(store.runs)))
-        return None, f"No run of this MODEL made a latent of {shape}. It made {', '.join(made)}. {WIRE}"
-    return sampling, ""
+        return NOT_SAMPLED
+    shape, *made = ("x".join(map(str, shape)) for shape in (latent.shape, *reversed(store.runs)))
+    return f"No run of this MODEL made a latent of {shape}. It made {', '.join(made)}. {WIRE}"
 
 
-def reasons(sampling: Sampling) -> str:
+def reasons(run: RunMasks, certain: bool) -> str:
     """What the nodes say for themselves, where there are no masks."""
-    said = " ".join(f"{log.summary()}." for log in sampling.logs)
-    return said if sampling.certain else f"Of the {UNCERTAIN}: {said}"
+    said = " ".join(f"{line}." for line in run.lines)
+    return said if certain else f"Of the {UNCERTAIN}: {said}"
 
 
-def draw_tiles(sampling: Sampling, pictures: np.ndarray, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a sampling; pictures are [n, H, W, 3]."""
+def draw_tiles(
+    run: RunMasks, certain: bool, pictures: np.ndarray, height: int, width: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a run; pictures are [n, H, W, 3]."""
     from .pictures import resize_masks, tile
 
-    steps = sampling.distinct()
+    steps = run.distinct()
     masks = [resize_masks(step.mask.unpacked(), height, width) for step in steps]
     chosen = np.linspace(0, len(steps) - 1, min(len(steps), MOST_TILES)).round().astype(int)
-    caption = caption_of(sampling, len(chosen), len(steps))
+    caption = caption_of(run, certain, len(chosen), len(steps))
     guided_at = Counter(step.evaluation for step in steps)
     tiles = []
     for number in chosen:
         step, mask = steps[number], masks[number]
         several = guided_at[step.evaluation] > 1
-        tiles.append(tile(pictures, mask, label(sampling, step, mask.mean(), several), caption))
+        tiles.append(tile(pictures, mask, label(run, step, mask.mean(), several), caption))
     return torch.cat(tiles), torch.from_numpy(np.concatenate(masks).astype(np.float32))
 
 
-def label(sampling: Sampling, step: StepMask, covered: float, several: bool) -> str:
+def label(run: RunMasks, step: StepMask, covered: float, several: bool) -> str:
     """Step, sigma and coverage, as in `step 4   sigma 1.765   38 % masked`; the node where `several` acted there."""
-    number = sampling.step_of(step.evaluation)
+    number = run.step_of(step.evaluation)
     parts = [
         f"evaluation {step.evaluation}" if number is None else f"step {number}",
         f"sigma {step.sigma:.4g}",
@@ -135,10 +140,8 @@ def label(sampling: Sampling, step: StepMask, covered: float, several: bool) -> 
     return "   ".join(filter(None, parts))
 
 
-def caption_of(sampling: Sampling, shown: int, acted: int) -> str:
+def caption_of(run: RunMasks, certain: bool, shown: int, acted: int) -> str:
     """Which run it is, by its sigmas from first to last; and whether it is known to be of this picture."""
-    sigmas, count = sampling.sigmas, f"{len(sampling.sigmas)} evaluations"
-    known = f"run of {count}" if sampling.runs == 1 else f"{count} in {sampling.runs} runs"
-    which = known if sampling.certain else UNCERTAIN
+    which = f"run of {len(run.sigmas)} evaluations" if certain else UNCERTAIN
     of = f", {shown} of {acted} shown" if shown < acted else ""
-    return f"{which}, sigma {sigmas[0]:.4g} to {sigmas[-1]:.4g}{of}"
+    return f"{which}, sigma {run.sigmas[0]:.4g} to {run.sigmas[-1]:.4g}{of}"

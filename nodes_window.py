@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .sampling import ModelPatcher, ModelSampling, percent_to_sigma, percents_of, preset_bounds, schedule_of
+from .sampling.schedule import percent_to_sigma, percents_of, preset_bounds, schedule_of
 from .sigma_window import (
     bounds_to_type,
     last_third,
@@ -14,6 +14,9 @@ from .sigma_window import (
     window_around,
     with_inner_evaluations,
 )
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
 
 NAME = "SAG sigma window"
 CUSTOM, ALL, LATE = "custom", "all", "late"
@@ -169,7 +172,7 @@ class SAGSigmaWindow:
 
 
 def requested_steps(
-    sigmas: list[float], model_sampling: ModelSampling, preset: str, unit: str, start: float, end: float
+    sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float
 ) -> range:
     """The steps that the inputs ask for; ValueError where these are none."""
     if preset == LAST_THIRD:

@@ -31,11 +31,7 @@ BLUR_REACH = 4  # taps on each side of the centre: 9 x 9, as in the authors' Sta
 SMALLEST_SIDE = BLUR_REACH + 1  # reflected borders need one pixel more than they mirror
 NARROWEST_BLUR = 0.01  # of blur_sigma: here all weights but the centre's are 0 already, and nothing overflows
 DETAIL_BLUR = 0.7  # latent pixels: with less the finest frequencies overshoot those of real pictures
-SCORES_AT_ONCE = 2**24  # float32 scores held at any time, where no flash kernel serves: 64 MiB
-FEW_SCORES = 2**21  # up to here holding them all is faster: 8 MiB, and half as many operations
-FLASH_MULTIPLE = 8  # a flash kernel's number of components must be a multiple of this
-OFFSET_HALVES = 3  # the offset is a sum of three half precision numbers, which is as fine as a float32
-OFFSET_KEY = 64.0  # the keys' component that meets the offset; large, so that the offset's halves stay small
+SCORES_AT_ONCE = 2**24  # float32 scores held at any time: 64 MiB
 UNBOUNDED_SIGMA = 1000.0  # a window that starts here, where the widget ends, has no upper bound
 
 
@@ -68,9 +64,7 @@ def attention_received(q: torch.Tensor, k: torch.Tensor, heads: int) -> torch.Te
         shapes = f"q of shape {tuple(q.shape)}, k of shape {tuple(k.shape)}, heads={heads}"
         raise ValueError(f"attention_received: q and k must be [B, tokens, heads * dim], got {shapes}")
     queries, keys = (t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (q, k))  # [B, heads, tokens, dim]
-    few = queries[..., 0].numel() * keys.shape[-2] <= FEW_SCORES
-    use_flash = not few and flash_attention_serves(q.device, q.dtype, queries.shape[-1])
-    return (flash_column_sums if use_flash else column_sums)(queries, keys).mean(dim=1)
+    return column_sums(queries, keys).mean(dim=1)
 
 
 def column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
@@ -95,46 +89,6 @@ def sums_over_rows(rows: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     """What some queries [N, rows, dim] add to the column sums, with keys [N, tokens, dim]: float32 [N, tokens]."""
     scores = torch.bmm(rows.float() * keys.shape[-1] ** -0.5, keys.float().transpose(1, 2))
     return scores.softmax(dim=-1).sum(dim=1)
-
-
-def flash_column_sums(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """What `column_sums` gives, from two passes of a flash attention kernel, which holds no scores at all.
-
-    With s_ij = q_i k_j / sqrt(dim), such a kernel also returns r_i = log sum_j exp(s_ij), the logarithm of each row's
-    sum. The column sum wanted is sum_i exp(s_ij - r_i): again the sum of a row, once queries and keys have changed
-    places and the offset -r_i is added to the scores. The product itself adds it: the queries get it as further
-    components, and the keys a constant to meet it. One half is too coarse for r_i, so it is the sum of three. What is
-    left is the rounding of s_ij - r_i in float32: a relative error of 2^-24 times the largest score.
-    """
-    dim = keys.shape[-1]
-    remainder = log_row_sums(queries, keys, dim).neg() * (dim**0.5 / OFFSET_KEY)
-    offset = queries.new_zeros(*queries.shape[:-1], FLASH_MULTIPLE)
-    for half in range(OFFSET_HALVES):
-        offset[..., half] = remainder
-        remainder = remainder - offset[..., half]
-    constant = torch.full_like(offset, OFFSET_KEY)
-    return log_row_sums(torch.cat([keys, constant], dim=-1), torch.cat([queries, offset], dim=-1), dim).exp()
-
-
-def log_row_sums(queries: torch.Tensor, keys: torch.Tensor, dim: int) -> torch.Tensor:
-    """log sum_j exp(q_i k_j / sqrt(dim)), float32 [B, heads, tokens], by torch's flash attention kernels."""
-    if queries.device.type == "cpu":
-        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(queries, keys, keys, scale=dim**-0.5)[1]
-    return torch.ops.aten._scaled_dot_product_flash_attention(queries, keys, keys, scale=dim**-0.5)[1]
-
-
-@functools.cache
-def flash_attention_serves(device: torch.device, dtype: torch.dtype, dim: int) -> bool:
-    """Whether torch has a flash kernel for such queries and keys that returns what `log_row_sums` says.
-
-    Torch promises nothing about these kernels, so they are tried once, on a small example. Its sides differ and are
-    multiples of nothing, so that sums which are padded, or laid out in another order, are found out.
-    """
-    probe = torch.linspace(-3, 3, 2 * 2 * 3 * 19 * dim).sin().view(2, 2, 3, 19, dim).to(device, dtype)
-    try:
-        return torch.allclose(flash_column_sums(*probe), column_sums(*probe), rtol=0, atol=2e-5)
-    except (AttributeError, RuntimeError, TypeError):
-        return False
 
 
 @functools.lru_cache(maxsize=8)
@@ -187,16 +141,21 @@ def detail_taken(x0: torch.Tensor, degraded: torch.Tensor) -> torch.Tensor:
     return blur(x0 - degraded, DETAIL_BLUR)
 
 
-def zero_nonfinite(guidance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Guidance [B, C, h, w], all 0 for samples that hold a NaN or an infinity; and which hold none, boolean [B].
+def zero_nonfinite(*parts: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Parts of a guidance [B, C, h, w], 0 for samples where any holds a NaN or an infinity; and which hold none, [B].
 
     The whole sample is left alone: a picture that is guided in some places only would show a seam.
     """
+    finite = functools.reduce(torch.logical_and, map(is_finite, parts))
+    return [torch.where(finite, part, 0) for part in parts], finite.flatten()
+
+
+def is_finite(part: torch.Tensor) -> torch.Tensor:
+    """Which samples of [B, C, h, w] hold finite numbers alone: boolean [B, 1, 1, 1]."""
     # One number a sample says it, on the device, so that nobody waits. A NaN is not below infinity either.
-    wide = torch.promote_types(guidance.dtype, torch.float32)  # the squares of halves would overflow
-    norm = torch.linalg.vector_norm(guidance, dim=tuple(range(1, guidance.ndim)), keepdim=True, dtype=wide)
-    finite = norm < math.inf
-    return torch.where(finite, guidance, 0), finite.flatten()
+    wide = torch.promote_types(part.dtype, torch.float32)  # the squares of halves would overflow
+    norm = torch.linalg.vector_norm(part, dim=tuple(range(1, part.ndim)), keepdim=True, dtype=wide)
+    return norm < math.inf
 
 
 def upsample_nearest(attention: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import textwrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image, ImageColor
 
-from ..sampling import LatentFormat
 from .canvas import ACTIVE, DIM, INK, Canvas
+
+if TYPE_CHECKING:
+    from comfy.latent_formats import LatentFormat
 
 LONGEST = 512  # pixels of a tile's longer side, without its label
 LABEL_HEIGHT, LABEL_SIZE, CAPTION_SIZE = 72, 24, 19

@@ -4,31 +4,36 @@ One evaluation of the denoiser goes through three hooks:
     1. `around_evaluation` opens an `Evaluation` before the UNet runs and closes it after;
     2. `AttentionRecorder`, in the layer that is read, notes queries and keys in the open evaluation;
     3. `guide`, after the host's CFG, has guidance computed of them and adds it, if sigma lies in the window.
-Hosts before 0.3.7 have no hook for the first; `Evaluation.under_way` says what stands in for it there.
+`around_run` goes round all evaluations of one sampling run, `around_unet_call` round each call of the UNet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..sag_core import fade_span, fade_weight, rescale_guidance, zero_nonfinite
+from ..sag_core import fade_span, fade_weight, rescale_guidance
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
-from .host import RUN, add_wrappers, begin_run
-from .host_types import BaseModel, Conds, ModelOptions, ModelPatcher, PostCfgArgs, Sampler, WrapperExecutor
-from .masks import MASK_STORE, MaskStore, PackedMask
-from .page import tell_page
+from .guidance import FiniteGuidance
+from .host_types import Conds, ModelOptions, PostCfgArgs
+from .masks import MASK_STORE, MaskStore, RunMasks
 from .post_cfg import PostCfg
 from .recorder import Evaluation
-from .run import KEYS_UNDER_WAY, CachedGuidance, Run, end_runs, note_given, note_result
-from .run_log import RunLog
+from .run import RUN, NodeRun, Run
+from .run_log import RunLog, say_once_that_runs_are_not_told
 from .self_attention import SelfAttentionGuidance
-from .sentences import GuidanceSkipped, Said
+from .sentences import GuidanceSkipped
 from .settings import FULL, Settings
+
+if TYPE_CHECKING:
+    from comfy.model_base import BaseModel
+    from comfy.model_patcher import ModelPatcher
+    from comfy.patcher_extension import WrapperExecutor
+    from comfy.samplers import Sampler
 
 SMALLEST_FADE = 1e-6  # below it the fade is 0: sigmas are float32, so a step at its very end may miss it by that much
 
@@ -47,13 +52,20 @@ class DelayedGuidance:
     shown_on: str | None = None
 
     def install(self, model: ModelPatcher) -> None:
-        """Register the three hooks on `model`, the caller's own clone."""
+        """Register the hooks on `model`, the caller's own clone."""
+        from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+
         self.technique.install(model)
-        add_wrappers(model, self.key, self.around_run, self.around_evaluation, self.around_unet_call)
         model.set_model_sampler_post_cfg_function(self.guide)
-        options = model.model_options
+        options: ModelOptions = model.model_options
         options[MASK_STORE] = MaskStore()
-        options.setdefault(RUN, {})  # it stays empty in a MODEL, since every run copies it
+        # In the options, and not on the patcher: the host counts those, and reloads a model that has one more.
+        for kind, wrapper in (
+            (WrappersMP.OUTER_SAMPLE, self.around_run),
+            (WrappersMP.CALC_COND_BATCH, self.around_evaluation),
+            (WrappersMP.APPLY_MODEL, self.around_unet_call),
+        ):
+            add_wrapper_with_key(kind, self.key, wrapper, options, is_model_options=True)
 
     def around_run(
         self,
@@ -65,25 +77,31 @@ class DelayedGuidance:
         *args: Any,
         **options: Any,
     ) -> torch.Tensor:
-        """Note what the run is given and gives, and write the nodes' lines when it ends, whatever ends it."""
-        scope = begin_run(executor.class_obj.model_options)  # class_obj is the guider, whose options are the run's own
-        note_given(scope, sigmas, latent_image)
-        KEYS_UNDER_WAY.add(self.key)
-        try:
-            output: torch.Tensor = executor(noise, latent_image, sampler, sigmas, *args, **options)
-            note_result(scope, output)
-            if not Run.began(scope, self.key):
-                log = RunLog.unasked(self.settings.window)
-                log.write()
-                tell_page(self.shown_on, log)
-            return output
-        finally:
-            KEYS_UNDER_WAY.discard(self.key)
-            end_runs(scope)
+        """The latent [B, C, h, w] that the run gives, of noise and latent of that shape and `sigmas` [steps + 1].
 
-    def around_unet_call(self, executor: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Keep what the UNet's call recorded, whatever its next call does."""
-        output = executor(*args, **options)
+        All SAG nodes of a run share one `Run`. The outermost begins it, and ends it whatever ends the sampling; the
+        others, and samplings that are nested in it, find it under way.
+        """
+        guider = executor.class_obj
+        run_options: ModelOptions = guider.model_options  # this run's own copy
+        under_way: Run | None = run_options.get(RUN)
+        if under_way is not None:
+            under_way.join(self.key, self.settings.window, self.shown_on)
+            return executor(noise, latent_image, sampler, sigmas, *args, **options)
+        largest_sigma = float(guider.model_patcher.get_model_object("model_sampling").sigma_max)
+        run = run_options[RUN] = Run(sigmas.tolist(), latent_image, largest_sigma)
+        run.join(self.key, self.settings.window, self.shown_on)
+        latent: torch.Tensor | None = None
+        try:
+            latent = executor(noise, latent_image, sampler, sigmas, *args, **options)
+            return latent
+        finally:
+            run_options.pop(RUN)
+            run.end(latent, run_options[MASK_STORE])
+
+    def around_unet_call(self, executor: WrapperExecutor, *args: Any, **options: Any) -> torch.Tensor:
+        """The UNet's prediction; what was recorded meanwhile is kept, whatever the UNet's next call does."""
+        output: torch.Tensor = executor(*args, **options)
         for given in (*args, *options.values()):
             if isinstance(given, dict) and self.key in given:  # its transformer_options
                 given[self.key].unet_call_ends()
@@ -98,13 +116,15 @@ class DelayedGuidance:
         sigma: torch.Tensor,
         model_options: ModelOptions,
     ) -> list[torch.Tensor]:
-        """Let the recorder record while the host evaluates the prompts, and only then."""
+        """The host's predictions [B, C, h, w], one of each of `conds`; the recorder records while they are made.
+
+        `x` is the latent [B, C, h, w], `sigma` [B].
+        """
         options = model_options["transformer_options"]
         last = options.get(self.key)
         if last is not None and last.includes(x, sigma, conds):
             return executor(model, conds, x, sigma, model_options)
-        wanted = self.technique.wanted_cond_index(conds)
-        evaluation = options[self.key] = Evaluation(CpuCopy(sigma), x, sigma, conds, wanted)
+        evaluation = options[self.key] = Evaluation(x, sigma, conds, self.technique.wanted_cond_index(conds))
         try:
             predictions = executor(model, conds, x, sigma, model_options)
         except BaseException:
@@ -121,62 +141,62 @@ class DelayedGuidance:
         its options.
         """
         post = PostCfg.of(args)
-        run = Run.of(post, self.key, self.settings.window, self.shown_on)
-        evaluation = Evaluation.under_way(post.transformer_options, post.sigma, self.key)
+        node = self.node_run(post)
+        evaluation: Evaluation | None = post.transformer_options.get(self.key)
         sigma = sigma_on_cpu(evaluation, post)
-        run.log.sigmas.append(sigma)
+        node.log.sigmas.append(sigma)
         try:
             if sigma not in self.settings.window:
                 return post.denoised
-            strength = self.settings.scale * self.fade_at(sigma, run, post)
-            difference = self.difference(run, evaluation, sigma, post)
+            strength = self.settings.scale * self.fade_at(sigma, node, post)
+            guidance = self.guidance(node, evaluation, sigma, post)
         except GuidanceSkipped as why:
-            run.log.skipped[run.log.newest] = why.reason
+            node.log.skipped[node.log.newest] = why.reason
             return post.denoised
         finally:
             if evaluation is not None:
                 evaluation.close()
-        return post.denoised + self.rescaled(strength * difference, post)
+        node.acted(sigma, guidance)
+        return post.denoised + self.rescale(strength * guidance.at(sigma), post)
 
-    def fade_at(self, sigma: float, run: Run, post: PostCfg) -> float:
-        """What the fade leaves of the scale, above 0 to 1."""
+    def node_run(self, post: PostCfg) -> NodeRun:
+        """What this node keeps in the run under way; where no run was begun, for this evaluation alone."""
+        run: Run | None = post.model_options.get(RUN)
+        if run is not None and self.key in run.nodes:
+            return run.nodes[self.key]
+        say_once_that_runs_are_not_told()
+        return NodeRun(RunLog(self.settings.window), RunMasks([]))
+
+    def guidance(
+        self, node: NodeRun, evaluation: Evaluation | None, sigma: float, post: PostCfg
+    ) -> FiniteGuidance:
+        """Guidance for this evaluation: that of one before, where `every` has it used again, or its own.
+
+        GuidanceSkipped where it cannot be had.
+        """
+        branch = choose_branch(self.settings.branch, evaluation, post)
+        kept = node.reuse(self.settings.every, post.x.shape)
+        return node.take(self.technique.compute(branch, evaluation, sigma, post), sigma) if kept is None else kept
+
+    def fade_at(self, sigma: float, node: NodeRun, post: PostCfg) -> float:
+        """What the fade leaves of the scale, above 0 to 1; GuidanceSkipped where that is nothing."""
         if self.settings.fade == "none":
             return 1.0
-        if run.fade_span is None:
-            run.fade_span = self.fade_span(run, post)
-        weight = fade_weight(self.settings.fade, sigma, *run.fade_span)
+        if node.fade_span is None:
+            node.fade_span = self.fade_span(node.masks.schedule, post)
+        weight = fade_weight(self.settings.fade, sigma, *node.fade_span)
         if weight < SMALLEST_FADE:
             raise GuidanceSkipped("fadeIs0")
         return weight
 
-    def fade_span(self, run: Run, post: PostCfg) -> tuple[float, float]:
-        """Highest and lowest sigma of the fade in this run. Asked once a run: the model's sigmas lie on the GPU."""
+    def fade_span(self, schedule: list[float], post: PostCfg) -> tuple[float, float]:
+        """Highest and lowest sigma of the fade in a run. Asked once a run: the model's sigmas lie on the GPU."""
         model_sampling = post.model.model_sampling
         largest, smallest = float(model_sampling.sigma_max), float(model_sampling.sigma_min)
-        steps = [s for s in run.masks.schedule[:-1] if s > 0]
-        if not steps:
-            steps = [largest, smallest]
-            run.log.remark = Said.of("noSchedule")
-        return fade_span(self.settings.window, (largest, smallest), steps)
+        steps = [s for s in schedule[:-1] if s > 0]  # none where nobody told the schedule
+        return fade_span(self.settings.window, (largest, smallest), steps or [largest, smallest])
 
-    def difference(self, run: Run, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> torch.Tensor:
-        """What scale multiplies [B, C, h, w]: computed or, with `every` above 1, of an evaluation before."""
-        branch = choose_branch(self.settings.branch, evaluation, post)
-        cached = run.reuse(self.settings.every, post.x.shape)
-        if cached is not None:
-            run.acted(sigma, cached, reused=True)
-            return cached.difference_at(sigma)
-        guidance = self.technique.compute(branch, evaluation, sigma, post)
-        total = guidance.difference if guidance.detail is None else guidance.difference + guidance.detail
-        total, finite = zero_nonfinite(total)
-        computed = CachedGuidance(total, PackedMask(guidance.mask), finite, sigma, guidance.detail)
-        if self.settings.every > 1:
-            run.keep(computed)
-        run.log.extra_calls += guidance.unet_calls
-        run.acted(sigma, computed, reused=False)
-        return total
-
-    def rescaled(self, guidance: torch.Tensor, post: PostCfg) -> torch.Tensor:
+    def rescale(self, guidance: torch.Tensor, post: PostCfg) -> torch.Tensor:
         """Guidance [B, C, h, w] with the setting `rescale` applied."""
         if self.settings.rescale == 0:
             return guidance
@@ -185,7 +205,7 @@ class DelayedGuidance:
 
 
 def sigma_on_cpu(evaluation: Evaluation | None, post: PostCfg) -> float:
-    """The noise level as a number, from the copy that the evaluation sent ahead, if it is this one's."""
+    """The noise level as a number: from the copy that the evaluation sent ahead, if it was made for this sigma."""
     if evaluation is not None and evaluation.is_at(post.sigma):
         return float(evaluation.sigma_copy.tensor().max())
     return float(CpuCopy(post.sigma).tensor().max())

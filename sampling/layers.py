@@ -9,10 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from .host_types import ModelPatcher, Transformer, UNet, UNetConfig, UNetModule
+import torch
+
 from .settings import ADVANCED
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
 
 MIDDLE, AUTO = "middle", "auto"
 MIDDLE_LAYER = "m0.0"
@@ -38,7 +42,7 @@ def layer_name_error(wanted: str) -> str | None:
 
 def layers_of(model: ModelPatcher) -> dict[str, Layer]:
     """All self-attentions of the model's UNet by name, in the order they run; empty where it is no UNet."""
-    unet: UNet = model.get_model_object("diffusion_model")
+    unet = model.get_model_object("diffusion_model")
     found = {}
     for letter, (stage, attribute) in STAGES.items():
         blocks = getattr(unet, attribute, None) or []
@@ -52,28 +56,23 @@ def layers_of(model: ModelPatcher) -> dict[str, Layer]:
     return found
 
 
-def self_attentions(block: UNetModule) -> list[int]:
-    """Numbers of the transformers in a block of the UNet whose first attention looks at the picture itself."""
-    return [number for number, t in enumerate(transformers_of(block)) if looks_at_the_picture(t)]
+def self_attentions(block: torch.nn.Module | None) -> list[int]:
+    """Numbers of the transformers in a block of the UNet whose first attention looks at the picture itself.
+
+    It may look at the prompt instead: then the host says disable_self_attn.
+    """
+    return [n for n, each in enumerate(transformers_of(block)) if not getattr(each, "disable_self_attn", False)]
 
 
-def transformers_of(block: UNetModule) -> list[Transformer]:
+def transformers_of(block: torch.nn.Module | None) -> list[torch.nn.Module]:
     """The transformers in a block of the UNet, in the order of their numbers."""
-    return next(filter(None, map(transformers_in, block.modules() if block else ())), [])
+    modules = block.modules() if block else ()
+    return next((list(found) for module in modules if (found := getattr(module, "transformer_blocks", ()))), [])
 
 
-def transformers_in(module: UNetModule) -> list[Transformer]:
-    return list(getattr(module, "transformer_blocks", ()))
-
-
-def looks_at_the_picture(transformer: Transformer) -> bool:
-    """Whether its first attention looks at the picture itself, and not at the prompt."""
-    return not getattr(transformer, "disable_self_attn", False)
-
-
-def transformers_beside(model: ModelPatcher, layer: Layer) -> list[Transformer]:
+def transformers_beside(model: ModelPatcher, layer: Layer) -> list[torch.nn.Module]:
     """All transformers of the layer's block, its own among them."""
-    unet: UNet = model.get_model_object("diffusion_model")
+    unet = model.get_model_object("diffusion_model")
     stage, number = layer.block
     blocks = getattr(unet, next(attribute for name, attribute in STAGES.values() if name == stage))
     return transformers_of(blocks if stage == "middle" else blocks[number])
@@ -110,7 +109,8 @@ def no_layers_error(model: ModelPatcher) -> str:
     kind, found = kind_of(model), model.get_model_object("diffusion_model")
     if is_unet(found):
         return f"{kind} has no self-attention in its UNet. Use SD1.x, SD2.x or SDXL."
-    if is_unet_kind(model) or holds_unet(found):
+    kinds = type(model.model.model_config).unet_config  # those of UNets alone say their number of channels
+    if "model_channels" in kinds or any(map(is_unet, found.modules() if hasattr(found, "modules") else ())):
         return (
             f"the UNet of {kind} is hidden in a {type(found).__name__}, and so its attention cannot be read. "
             "Load the model without it."
@@ -122,19 +122,7 @@ def no_layers_error(model: ModelPatcher) -> str:
     )
 
 
-def is_unet_kind(model: ModelPatcher) -> bool:
-    """Whether the host's models of this kind are UNets: these alone are told apart by their number of channels."""
-    config: UNetConfig = type(model.model.model_config).unet_config
-    return "model_channels" in config
-
-
-def holds_unet(found: UNetModule) -> bool:
-    """Whether a UNet is among the modules of what stands in its place."""
-    modules = found.modules() if hasattr(found, "modules") else ()
-    return any(map(is_unet, modules))
-
-
-def is_unet(module: UNet) -> bool:
+def is_unet(module: torch.nn.Module) -> bool:
     return hasattr(module, "input_blocks")
 
 

@@ -7,11 +7,13 @@ queued the prompt, nothing is sent. What is sent never holds a picture or a prom
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .host_types import PromptServer
 from .run_log import RunLog
 from .settings import NAME
+
+if TYPE_CHECKING:
+    from server import PromptServer
 
 RUN_ENDED = "sag_delayed_activation.run"  # the event; web/js/runs.js hears it and says what it holds
 
@@ -24,7 +26,7 @@ def node_under_way() -> str | None:
     """
     try:
         from comfy_execution.utils import get_executing_context
-    except ImportError:  # before summer 2025
+    except ImportError:  # the host moved it: then no page is told, and all else works
         return None
     context = get_executing_context()
     return None if context is None else context.node_id
@@ -45,10 +47,10 @@ def tell_page(node: str | None, log: RunLog) -> None:
 def running_server() -> PromptServer | None:
     """The host's server; None in a script that has none."""
     try:
-        from server import PromptServer
+        import server
     except ImportError:
         return None
-    return getattr(PromptServer, "instance", None)
+    return getattr(getattr(server, "PromptServer", None), "instance", None)
 
 
 def send(server: PromptServer, node: str, log: RunLog) -> None:

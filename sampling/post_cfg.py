@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from .host_types import BaseModel, Conds, ModelOptions, PostCfgArgs, TransformerOptions
+from .host_types import Conds, ModelOptions, PostCfgArgs, TransformerOptions
+
+if TYPE_CHECKING:
+    from comfy.model_base import BaseModel
 
 
 class PostCfg(NamedTuple):

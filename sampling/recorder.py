@@ -2,9 +2,6 @@
 
 The evaluation under way lives in the run's own `transformer_options`, which ComfyUI copies for every run and drops at
 its end. Nothing recorded can reach another run, another thread or a later step, whatever fails in between.
-
-Hosts before 0.3.7 copy no options and do not say when an evaluation begins. There it hangs on the sigma tensor that
-the host makes for it and hands to the hooks, and dies with that tensor.
 """
 
 from __future__ import annotations
@@ -18,17 +15,14 @@ import torch
 
 from ..sag_core import attention_received
 from .cpu_copy import CpuCopy
-from .host import activations_shape, evaluation_scope, prompt_id, prompt_ids, token_grid, wrappers_exist
-from .host_types import AttentionOptions, AttentionReplace, Conds, TransformerOptions
-from .run import KEYS_UNDER_WAY
-from .run_log import warn_other_model
+from .host_types import AttentionOptions, AttentionReplace, Conds
 from .sentences import GuidanceSkipped
 
 
 class PromptKey(NamedTuple):
     """What a UNet call evaluated: a prompt, on the latent or on a crop of it."""
 
-    prompt: uuid.UUID | None  # None on hosts before 0.3.7, which do not tell prompts apart
+    prompt: uuid.UUID
     cond_index: int  # of the prompt's side among the evaluated ones: transformer_options["cond_or_uncond"]
     crop: tuple[int, int]  # height and width of the latent that the UNet was given
 
@@ -44,7 +38,10 @@ class PromptAttention(NamedTuple):
     grid: tuple[int, int]  # rows and columns of tokens
 
     def received(self, batch: int) -> torch.Tensor:
-        """Attention received by each token of this prompt: [batch, 1, rows, columns], float32."""
+        """Attention received by each token of this prompt: [batch, 1, rows, columns], float32.
+
+        GuidanceSkipped where queries and keys are not those of `batch` pictures on this grid.
+        """
         rows, columns = self.grid
         shape = tuple(self.q.shape)
         if self.q.shape[1] != rows * columns:
@@ -68,10 +65,10 @@ class AttentionCall(NamedTuple):
     q: torch.Tensor  # [prompts * B, tokens, heads * dim]
     k: torch.Tensor
     cond_indices: Sequence[int]  # of the prompts, in the order of their rows
-    prompts: Sequence[uuid.UUID | None]
+    prompts: Sequence[uuid.UUID]
     heads: int
     latent_shape: Sequence[int]  # [.., h, w] that the UNet was given
-    activations_shape: Sequence[int] | None  # [B, C, rows, columns] of the tokens, where the host says it
+    activations_shape: Sequence[int]  # [prompts * B, C, rows, columns] of the tokens
     traced: bool  # by torch.compile: q and k may be a CUDA graph's own, which its next replay overwrites
 
     @classmethod
@@ -80,7 +77,7 @@ class AttentionCall(NamedTuple):
 
         What is kept is held while the rest of the UNet runs, where its memory is at its peak.
         """
-        indices, prompts = options["cond_or_uncond"], prompt_ids(options)
+        indices, prompts = options["cond_or_uncond"], options["uuids"]
         batch, left_over = divmod(q.shape[0], len(indices))
         # Rows that do not divide belong to no prompt for sure. All are kept, and later skipped with the reason.
         if not left_over and wanted in indices and indices.count(wanted) < len(indices):
@@ -88,7 +85,7 @@ class AttentionCall(NamedTuple):
             q, k = (t[first * batch : end * batch].clone() for t in (q, k))
             indices, prompts = indices[first:end], prompts[first:end]
         return cls(
-            q, k, indices, prompts, options["n_heads"], options["original_shape"], activations_shape(options),
+            q, k, indices, prompts, options["n_heads"], options["original_shape"], options["activations_shape"],
             torch.compiler.is_compiling(),
         )  # fmt: skip
 
@@ -99,47 +96,31 @@ class AttentionCall(NamedTuple):
     def by_prompt(self) -> Iterator[tuple[PromptKey, PromptAttention]]:
         """The rows of each prompt."""
         height, width = self.latent_shape[-2:]
-        grid = token_grid(self.activations_shape, self.latent_shape, self.q.shape[1])
+        rows, columns = self.activations_shape[-2:]
         for number, (index, prompt) in enumerate(zip(self.cond_indices, self.prompts, strict=True)):
             key = PromptKey(prompt, index, (height, width))
-            yield key, PromptAttention(self.q, self.k, self.heads, number, len(self.prompts), grid)
+            yield key, PromptAttention(self.q, self.k, self.heads, number, len(self.prompts), (rows, columns))
 
 
 class Evaluation:
     """What one evaluation of the denoiser recorded. Open only while the host evaluates the prompts themselves."""
 
     def __init__(
-        self,
-        sigma_copy: CpuCopy,
-        x: torch.Tensor | None = None,
-        sigma: torch.Tensor | None = None,
-        conds: list[Conds | None] | None = None,
-        wanted: int | None = None,
+        self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None], wanted: int | None = None
     ) -> None:
-        """`sigma_copy` was sent to the CPU before the UNet's work was queued behind it.
+        """What the host is about to evaluate: `conds` on the latent `x` [B, C, h, w], at `sigma` [B].
 
-        `wanted` is the cond_index that will be asked for, where that is known. Hosts before 0.3.7 say nothing of what
-        they evaluate: x and sigma are None, conds are empty there.
+        `wanted` is the cond_index that will be asked for, where that is known.
         """
-        self.sigma_copy, self.x, self.sigma, self.conds, self.wanted = sigma_copy, x, sigma, conds or [], wanted
+        self.x, self.sigma, self.conds, self.wanted = x, sigma, conds, wanted
+        self.sigma_copy = CpuCopy(sigma)  # sent to the CPU before the UNet's work is queued behind it
         self.calls: list[AttentionCall] = []
         self.predictions: list[torch.Tensor] = []  # by cond_index, [B, C, h, w] each
         self.open = True
 
-    @classmethod
-    def under_way(cls, options: TransformerOptions, sigma: torch.Tensor, key: str) -> Evaluation | None:
-        """The evaluation, open or closed, of the node named `key`, or what stands in its stead; None where none began.
-
-        Hosts before 0.3.7 do not say when one begins. There it begins with the first hook that asks.
-        """
-        scope = options if key in options else evaluation_scope(options, sigma)
-        if key not in scope and not wrappers_exist():
-            scope[key] = cls(CpuCopy(sigma))  # and not sigma itself, which would never be freed
-        return scope.get(key)
-
     def covers(self, x: torch.Tensor) -> bool:
         """Whether it saw the whole latent that the post-CFG function is asked about."""
-        return self.x is x or self.x is None
+        return self.x is x
 
     def saw_only(self, prompts: Conds) -> bool:
         """Whether the list `prompts` is all that was evaluated, as far as the host says it."""
@@ -147,9 +128,10 @@ class Evaluation:
 
     def is_at(self, sigma: torch.Tensor) -> bool:
         """Whether it was made for this very sigma tensor."""
-        return self.sigma is sigma or self.sigma is None
+        return self.sigma is sigma
 
     def close(self) -> None:
+        """Record no more, and let go of all tensors."""
         self.open = False
         self.calls.clear()
         self.predictions.clear()
@@ -167,6 +149,7 @@ class Evaluation:
         self.calls = [call.outside_the_graph() for call in self.calls]
 
     def record(self, q: torch.Tensor, k: torch.Tensor, options: AttentionOptions) -> None:
+        """Note queries and keys [prompts * B, tokens, heads * dim] of one call of the attention that is read."""
         if self.open:
             self.calls.append(AttentionCall.of(q, k, options, self.wanted))
 
@@ -179,14 +162,15 @@ class Evaluation:
         return found
 
     def cond_index_of(self, prompts: Conds, others: Conds | None) -> int | None:
-        """Where the list `prompts` stood among those evaluated; None where it did not, or the host does not say.
+        """The cond_index of the list `prompts`; None where it was not evaluated, or cannot be told from the others.
 
-        Where a node handed copies on, a prompt that only this list has tells: region twins carry the other's uuid.
+        A node may have handed copies of the lists on. Then a prompt that is in this list alone tells: where a prompt
+        has a region, the host gives the other side a twin of it, with the same uuid.
         """
         for index, evaluated in enumerate(self.conds):
             if evaluated is prompts:
                 return index
-        own = {prompt_id(c) for c in prompts} - {prompt_id(c) for c in others or []}
+        own = {c["uuid"] for c in prompts} - {c["uuid"] for c in others or []}
         indices = {key.cond_index for key in self.by_prompt() if key.prompt in own}
         return indices.pop() if len(indices) == 1 else None
 
@@ -211,24 +195,22 @@ class DegradedPass:
 class AttentionRecorder:
     """The attn1 replace: notes queries and keys for the evaluation under way, and computes what was there before."""
 
-    key: str
+    key: str  # of the node, whose evaluation stands under it in the transformer options
     transformer: int  # of the block: the host asks for all of them under the block's own key
     previous: AttentionReplace  # what was there before, or the host's own attention
 
     def __call__(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra_options: AttentionOptions
     ) -> torch.Tensor:
+        """What `previous` makes of q, k and v, [prompts * B, tokens, heads * dim]."""
         if extra_options.get("block_index", 0) == self.transformer:
-            sigma: Any = extra_options.get("sigmas")
-            evaluation = Evaluation.under_way(extra_options, sigma, self.key)
+            evaluation: Evaluation | DegradedPass | None = extra_options.get(self.key)
             if evaluation is not None:
                 evaluation.record(q, k, extra_options)
         return self.previous(q, k, v, extra_options)
 
     def cleanup(self) -> None:
-        """By hosts from 0.17 on, after each run of a MODEL: one in which no hook of this node was called is told."""
-        if self.key not in KEYS_UNDER_WAY:
-            warn_other_model()
+        """Called by the host after each run of a MODEL, from 0.17 on: handed on to what was there before."""
         cleanup = getattr(self.previous, "cleanup", None)
         if cleanup is not None:
             cleanup()

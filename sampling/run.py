@@ -1,156 +1,90 @@
-"""What a node keeps during one sampling run: its log, the masks, and guidance to use again."""
+"""What is kept for one sampling run: by its SAG nodes together, and by each of them."""
 
 from __future__ import annotations
-
-import weakref
-from collections import deque
-from typing import Any, NamedTuple
 
 import torch
 
 from ..sag_core import SigmaWindow
-from .host import RunScope, run_scope, wrappers_exist
-from .masks import MASK_STORE, MaskStore, PackedMask, RunEnds, RunMasks, StepMask, fingerprint
+from .guidance import FiniteGuidance, Guidance
+from .masks import MaskStore, RunMasks, StepMask
 from .page import tell_page
-from .post_cfg import PostCfg
 from .run_log import RunLog
 
-NAME_IN_SCOPE = "{} run"
-KEYS_UNDER_WAY: set[str] = set()  # of the nodes in whose MODELs' runs we are
-MASKS_OF_RUN = "sag_delayed_activation masks of this run"
-ENDS_OF_RUN = "sag_delayed_activation ends of this run"
+RUN = "sag_delayed_activation run"  # the key of a Run in its own model_options
+NEAR = 1e-4  # relative: a schedule that begins this near to the model's largest sigma begins there
 
 
-class CachedGuidance(NamedTuple):
-    """What one evaluation of the degraded latent gave, kept for `every`, the preview and the log."""
+class NodeRun:
+    """One node in one run: its log, and its newest guidance, which `every` may use again."""
 
-    total: torch.Tensor  # what scale multiplies [B, C, h, w], in units of x0, finite
-    mask: PackedMask
-    finite: torch.Tensor  # boolean [B]: false where it was not, and 0 stands in difference
-    sigma: float  # of that evaluation
-    detail: torch.Tensor | None = None  # the part of total that does not fall with sigma [B, C, h, w]; None: 0
+    def __init__(self, log: RunLog, masks: RunMasks, shown_on: str | None = None) -> None:
+        """`shown_on` is the node of the page on which its line is shown."""
+        self.log, self.masks, self.shown_on = log, masks, shown_on
+        self.guidance: FiniteGuidance | None = None
+        self.uses = 0  # of that guidance
+        self.fade_span: tuple[float, float] | None = None  # highest and lowest sigma of the fade, once it is asked for
 
-    def difference_at(self, sigma: float) -> torch.Tensor:
-        """What it is worth at a sigma nearby.
+    def reuse(self, every: int, shape: torch.Size) -> FiniteGuidance | None:
+        """The newest guidance, where it may serve one more evaluation of this latent shape."""
+        if self.guidance is None or self.uses >= every or self.guidance.falling.shape != shape:
+            return None
+        return self.guidance
 
-        degraded - sag is the same in units of the noise, in which the paper states it: in units of x0 it falls with
-        sigma. Kept as it is, it would be far too much at the last steps. Detail is a part of x0, and stays.
-        """
-        if not self.sigma:
-            return self.total
-        if self.detail is None:
-            return self.total * (sigma / self.sigma)
-        finite = self.finite.view(-1, *[1] * (self.total.ndim - 1))
-        detail = torch.where(finite, self.detail, 0)
-        return (self.total - detail) * (sigma / self.sigma) + detail
+    def take(self, guidance: Guidance, sigma: float) -> FiniteGuidance:
+        """Guidance that was computed at this sigma; from now on the newest."""
+        self.guidance, self.uses = FiniteGuidance.of(guidance, sigma), 0
+        self.log.extra_calls += guidance.unet_calls
+        return self.guidance
 
+    def acted(self, sigma: float, guidance: FiniteGuidance) -> None:
+        """Note that the newest guidance acted on the evaluation that was noted last."""
+        place = self.log.newest
+        self.masks.add(StepMask(place, sigma, guidance.mask, self.log.node, reused=self.uses > 0))
+        self.log.acted.append(place)
+        self.log.finite.append(guidance.finite)
+        self.uses += 1
 
-# Lines of runs whose end nobody told of. A finalizer may run inside the garbage collector, on any thread and in the
-# middle of anything, logging itself included: all it does is to add to this, which cannot block.
-LINES_PUT_ASIDE: deque[tuple[RunLog, RunMasks]] = deque()
+    def tell(self) -> None:
+        """Say what was done, in the log and on the page."""
+        self.log.write()
+        tell_page(self.shown_on, self.log)
 
 
 class Run:
-    """One node in one run. Its line is written when the run ends, also by an error or an interrupt.
+    """One sampling run, as its SAG nodes share it. No dict: a copy of the run's options must hand on this very one."""
 
-    Hosts before 0.3.7, and guiders that go round the host's own, do not tell the end. There the line is put aside when
-    the run's data die, and written by the next run.
-    """
+    def __init__(self, schedule: list[float], latent: torch.Tensor | None, largest_sigma: float) -> None:
+        """`schedule` are its sigmas [steps + 1], `latent` [B, C, h, w] is what it is given.
 
-    def __init__(self, window: SigmaWindow, masks: RunMasks, shown_on: str | None = None) -> None:
-        self.log, self.masks, self.shown_on = RunLog(window, node=len(masks.logs)), masks, shown_on
-        masks.logs.append(self.log)
-        self.cached: CachedGuidance | None = None
-        self.uses = 0  # of what is cached
-        self.fade_span: tuple[float, float] | None = None  # highest and lowest sigma of the fade, once it is asked for
-        self.put_aside = weakref.finalize(self, LINES_PUT_ASIDE.append, (self.log, masks))
-        self.put_aside.atexit = False
-
-    @classmethod
-    def of(cls, post: PostCfg, key: str, window: SigmaWindow, shown_on: str | None = None) -> Run:
-        """The node named `key` in the run that these post-CFG arguments belong to.
-
-        `shown_on` is the node of the page on which its line is shown.
+        A whole sampling ends at 0, and begins with an empty latent or at `largest_sigma`, the model's. Any other run
+        may be a part of one.
         """
-        scope = run_scope(post)
-        name = NAME_IN_SCOPE.format(key)
-        if name not in scope:
-            write_lines_put_aside()
-            scope[name] = cls(window, masks_of_run(scope, post), shown_on)
-        return scope[name]
+        self.masks, self.nodes, self.has_steps = RunMasks(schedule), dict[str, NodeRun](), len(schedule) > 1
+        is_empty = latent is None or not latent.any()
+        begins_at_largest = bool(schedule) and schedule[0] >= largest_sigma * (1 - NEAR)
+        self.is_whole = schedule[-1:] == [0.0] and (is_empty or begins_at_largest)
 
-    @staticmethod
-    def began(scope: RunScope, key: str) -> bool:
-        """Whether the node named `key` was asked for guidance in this run."""
-        return NAME_IN_SCOPE.format(key) in scope.entries
+    def join(self, key: str, window: SigmaWindow, shown_on: str | None) -> None:
+        """The node named `key` takes part. It may already do so, where another sampling is nested in this run."""
+        if key not in self.nodes:
+            log = RunLog(window, self.is_whole, node=len(self.nodes))
+            self.nodes[key] = NodeRun(log, self.masks, shown_on)
 
-    def end(self) -> None:
-        """The run is over: keep no tensor, and say what was done."""
-        if self.put_aside.detach():
-            self.cached = None
-            write_line(self.log, self.masks)
-            tell_page(self.shown_on, self.log)
-
-    def reuse(self, every: int, shape: torch.Size) -> CachedGuidance | None:
-        """What is cached, where it may serve one more evaluation of this latent shape."""
-        if self.cached is None or self.uses >= every or self.cached.total.shape != shape:
-            return None
-        self.uses += 1
-        return self.cached
-
-    def keep(self, guidance: CachedGuidance) -> None:
-        """Cache guidance that was used once."""
-        self.cached, self.uses = guidance, 1
-
-    def acted(self, sigma: float, guidance: CachedGuidance, reused: bool) -> None:
-        """Note that guidance acted on the evaluation that was noted last."""
-        self.masks.add(StepMask(self.log.newest, sigma, guidance.mask, self.log.node, reused))
-        self.log.acted.append(self.log.newest)
-        self.log.finite.append(guidance.finite)
-        if not wrappers_exist():  # nobody will tell the run's end, when all could be read at once
-            self.masks.settle()
-            self.log.settle()
-
-
-def end_runs(scope: RunScope) -> None:
-    """The run of that scope is over, for each of its nodes."""
-    for entry in list(scope.entries.values()):
-        if isinstance(entry, Run):
-            entry.end()
-
-
-def write_lines_put_aside() -> None:
-    """The lines of runs that ended unnoticed."""
-    while LINES_PUT_ASIDE:
-        write_line(*LINES_PUT_ASIDE.popleft())
-
-
-def write_line(log: RunLog, masks: RunMasks) -> None:
-    """Leave no tensor to the preview, and say what was done."""
-    try:
-        masks.settle()  # waits for what the host waits for itself, the run's last latent
-        log.settle()
-    except RuntimeError:  # the device itself failed. The host has said so; the line is still worth having
-        log.finite.clear()
-    masks.finish(log)
-
-
-def masks_of_run(scope: dict[str, Any], post: PostCfg) -> RunMasks:
-    """All SAG nodes of a run share one; it is kept on the MODEL, for the preview."""
-    if MASKS_OF_RUN not in scope:
-        store = post.model_options.get(MASK_STORE) or MaskStore()
-        scope[MASKS_OF_RUN] = store.begin(tuple(post.x.shape), scope.get(ENDS_OF_RUN))
-    return scope[MASKS_OF_RUN]
-
-
-def note_given(scope: RunScope, sigmas: torch.Tensor, latent: torch.Tensor) -> None:
-    """What the run is given, before it begins; once, however many SAG nodes it has."""
-    if ENDS_OF_RUN not in scope.entries:
-        scope.entries[ENDS_OF_RUN] = RunEnds(sigmas.tolist(), fingerprint(latent))
-
-
-def note_result(scope: RunScope, latent: torch.Tensor) -> None:
-    """What the run gave."""
-    ends: RunEnds = scope.entries[ENDS_OF_RUN]
-    if ends.result is None:
-        ends.result = fingerprint(latent)
+    def end(self, latent: torch.Tensor | None, store: MaskStore) -> None:
+        """It gave this latent [B, C, h, w], or None after an error or an interrupt: keep no tensor, and say it all."""
+        nodes = list(self.nodes.values())
+        try:
+            self.masks.settle()  # waits for what the host waits for itself, the run's last latent
+            for node in nodes:
+                node.log.settle()
+        except RuntimeError:  # the device itself failed. The host has said so; the lines are still worth having
+            latent = None
+            for node in nodes:
+                node.log.finite.clear()
+        for node in nodes:
+            node.guidance = None
+            if node.log.sigmas or (self.has_steps and latent is not None):
+                node.tell()
+        if latent is not None:
+            self.masks.sigmas, self.masks.lines = nodes[0].log.sigmas, [node.log.summary() for node in nodes]
+            store.keep(self.masks, latent)

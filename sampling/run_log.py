@@ -1,7 +1,8 @@
-"""The line in the log: what one node did in one run."""
+"""The line in the log: what one node did in one run, and whether that is worth a warning."""
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,15 +10,18 @@ from dataclasses import dataclass, field
 import torch
 
 from ..sag_core import SigmaWindow
-from .sentences import Said
+from .sentences import Phrase
 from .settings import NAME
 
+NO_FAULT = {"fadeIs0", "pureNoise", "noNegative", "negativeNotActive", "positiveNotActive"}  # reasons that are meant
 
-def warn_other_model() -> None:
-    """A MODEL was sampled whose hooks nobody called."""
-    logging.warning(
-        "%s: acted on no step: the guider only evaluated its negative on this MODEL. "
-        "Put the node on the MODEL of the positive, too", NAME,
+
+@functools.cache
+def say_once_that_runs_are_not_told() -> None:
+    """Of a guider that goes round the host's own beginning of a run."""
+    logging.info(
+        "%s: a guider begins its runs in a way of its own. Guidance acts, but what it does is not told, every counts "
+        "as 1, and an open fade spans the model's sigmas", NAME,
     )  # fmt: skip
 
 
@@ -26,46 +30,36 @@ class RunLog:
     """What one node did in one run, and the line that says it."""
 
     window: SigmaWindow
+    is_whole: bool = True  # the run: a whole sampling, and no part of one
+    node: int = 0  # of the run's SAG nodes, in their order
     sigmas: list[float] = field(default_factory=list)  # of every evaluation
     acted: list[int] = field(default_factory=list)  # places in sigmas of those on which it acted
     not_finite: int = 0  # how often guidance was left out for a sample of the batch or more
     finite: list[torch.Tensor] = field(default_factory=list)  # boolean [B] of each time it acted, not yet counted
     extra_calls: int = 0
-    skipped: dict[int, Said] = field(default_factory=dict)  # places of others in the window, and why
-    remark: Said | None = None  # what this host cannot do as newer ones do, or why guidance was never asked for
-    node: int = 0  # of the MODEL's SAG nodes, in their order
-    warns: bool = False  # whether something went wrong, as `write` found
-
-    @classmethod
-    def joined(cls, logs: list[RunLog]) -> RunLog:
-        """What one node did in several runs, as if they had been one."""
-        joined = cls(logs[0].window, remark=logs[0].remark, node=logs[0].node)
-        for log in logs:
-            log.settle()
-            before = len(joined.sigmas)
-            joined.sigmas += log.sigmas
-            joined.acted += [before + place for place in log.acted]
-            joined.skipped |= {before + place: why for place, why in log.skipped.items()}
-            joined.not_finite += log.not_finite
-            joined.extra_calls += log.extra_calls
-        return joined
-
-    @classmethod
-    def unasked(cls, window: SigmaWindow) -> RunLog:
-        """Of a run in which guidance was never asked for."""
-        return cls(window, remark=Said.of("unasked"))
+    skipped: dict[int, Phrase] = field(default_factory=dict)  # places of others in the window, and why
 
     @property
     def newest(self) -> int:
         """The place in sigmas of the evaluation that was noted last."""
         return len(self.sigmas) - 1
 
-    def write(self, excused: bool = False) -> None:
-        """One line: what was done, or a warning that says what went wrong or, unless `excused`, why nothing was."""
-        line = self.summary()
-        self.warns = bool(self.not_finite or not (self.acted or excused))
-        if self.sigmas or self.remark:
-            logging.log(logging.WARNING if self.warns else logging.INFO, "%s", line)
+    @property
+    def warns(self) -> bool:
+        """Whether something went wrong, as far as this run alone can tell."""
+        if self.not_finite:
+            return True
+        return not self.acted and (self.is_whole or self.was_kept_from_acting())
+
+    def was_kept_from_acting(self) -> bool:
+        """Whether every evaluation in the window was skipped, for reasons that nobody wants."""
+        inside = [place for place, sigma in enumerate(self.sigmas) if sigma in self.window]
+        reasons = [self.skipped.get(place) for place in inside]
+        return bool(reasons) and all(reason is not None and reason.key not in NO_FAULT for reason in reasons)
+
+    def write(self) -> None:
+        """One line: what was done, or why nothing was."""
+        logging.log(logging.WARNING if self.warns else logging.INFO, "%s", self.summary())
 
     def settle(self) -> None:
         """Count what was not finite, and let go of the tensors that say so. Waits for the device, once."""
@@ -82,31 +76,31 @@ class RunLog:
         """The line without the pack's name."""
         return "; ".join(map(str, self.clauses()))
 
-    def clauses(self) -> list[Said]:
+    def clauses(self) -> list[Phrase]:
         """What the line is made of."""
-        self.settle()
-        done = [self.what_was_done()] if self.sigmas else []
-        left_out = [Said.of("notFinite", number=self.not_finite)] if self.not_finite else []
-        return [*done, *left_out, *self.what_was_skipped(), *([self.remark] if self.remark else [])]
+        left_out = [Phrase.of("notFinite", number=self.not_finite)] if self.not_finite else []
+        return [self.what_was_done(), *left_out, *self.what_was_skipped()]
 
-    def what_was_done(self) -> Said:
+    def what_was_done(self) -> Phrase:
         count = len(self.sigmas)
+        if not count:
+            return Phrase.of("unasked")
         if self.acted:
             sigmas = [self.sigmas[place] for place in self.acted]
             high, low = span(sigmas)
-            return Said.of("actedOnSome", acted=len(sigmas), count=count, high=high, low=low, calls=self.extra_calls)
+            return Phrase.of("actedOnSome", acted=len(sigmas), count=count, high=high, low=low, calls=self.extra_calls)
         if self.skipped:
-            return Said.of("actedOnNone", count=count)
+            return Phrase.of("actedOnNone", count=count)
         if any(sigma in self.window for sigma in self.sigmas):
-            return Said.of("endedEarly", count=count)
+            return Phrase.of("endedEarly", count=count)
         start, end, (high, low) = f"{self.window.start:g}", f"{self.window.end:g}", span(self.sigmas)
-        return Said.of("noneInside", count=count, start=start, end=end, high=high, low=low)
+        return Phrase.of("noneInside", count=count, start=start, end=end, high=high, low=low)
 
-    def what_was_skipped(self) -> list[Said]:
+    def what_was_skipped(self) -> list[Phrase]:
         """Each reason with its number, the most frequent first."""
         counts = Counter(self.skipped.values()).most_common()
-        reasons = [Said.of("because", number=number, reason=reason) for reason, number in counts]
-        return [Said.of("skippedSome", number=len(self.skipped), first=reasons[0]), *reasons[1:]] if reasons else []
+        reasons = [Phrase.of("because", number=number, reason=reason) for reason, number in counts]
+        return [Phrase.of("skippedSome", number=len(self.skipped), first=reasons[0]), *reasons[1:]] if reasons else []
 
 
 def span(sigmas: list[float]) -> tuple[str, str]:

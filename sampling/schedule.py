@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..sigma_window import GUIDANCE_INTERVAL, LATE_SHARE, steps_of
-from .host_types import KSampler, ModelPatcher, ModelSampling
+
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
 
 
 def schedule_of(model: ModelPatcher, scheduler: str, steps: int, denoise: float, sampler_name: str) -> torch.Tensor:
@@ -15,25 +18,24 @@ def schedule_of(model: ModelPatcher, scheduler: str, steps: int, denoise: float,
     import comfy.samplers
 
     cpu = torch.device("cpu")
-    sampler: KSampler = comfy.samplers.KSampler(model, steps, cpu, sampler_name, scheduler, denoise)
-    sigmas: torch.Tensor = sampler.sigmas
+    sigmas: torch.Tensor = comfy.samplers.KSampler(model, steps, cpu, sampler_name, scheduler, denoise).sigmas
     if not steps_of(sigmas.tolist()) or not sigmas.isfinite().all():
         raise ValueError(f"the host has no schedule for scheduler={scheduler}, steps={steps}, denoise={denoise}")
     return sigmas
 
 
-def percent_to_sigma(model_sampling: ModelSampling, percent: float) -> float:
+def percent_to_sigma(model_sampling: Any, percent: float) -> float:
     """The host's, as start_percent and end_percent of other nodes mean it; 0 is the start, whatever its sigma."""
     return math.inf if percent <= 0 else float(model_sampling.percent_to_sigma(percent))
 
 
-def percents_of(model_sampling: ModelSampling) -> list[float]:
+def percents_of(model_sampling: Any) -> list[float]:
     """The sigmas at 0.00, 0.01, ... 1.00 of the way, with the largest and the smallest at its ends."""
     between = [percent_to_sigma(model_sampling, hundredth / 100) for hundredth in range(1, 100)]
     return [float(model_sampling.sigma_max), *between, float(model_sampling.sigma_min)]
 
 
-def preset_bounds(model_sampling: ModelSampling, preset: str) -> tuple[float, float]:
+def preset_bounds(model_sampling: Any, preset: str) -> tuple[float, float]:
     """Highest and lowest sigma of `all`, `late` or the interval."""
     late = LATE_SHARE * float(model_sampling.sigma_max)
     return {"all": (math.inf, 0.0), "late": (late, 0.0)}.get(preset, GUIDANCE_INTERVAL)

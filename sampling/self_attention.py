@@ -1,37 +1,34 @@
 """What self-attention guidance does in an evaluation: the mask, the degraded latent, the second look at it.
 
-This is the seam. It knows nothing of the window, of fade, rescale, every, or of the log: it gives a difference, the
-mask and what that cost. Another kind of guidance is another class with the same three methods.
+This is the seam. It knows nothing of the window, of fade, rescale, every, or of the log: it gives `Guidance`. Another
+kind of guidance is another class with the same three methods: `install`, `wanted_cond_index` and `compute`.
 """
 
 from __future__ import annotations
 
 import re
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..sag_core import SMALLEST_SIDE, AttentionBlend, degrade, detail_taken, upsample_nearest
 from .branch import Branch, usual_cond_index
-from .host import HostAttention, prompt_id, renamed
-from .host_types import Conds, ModelOptions, ModelPatcher, ModelSampling, TransformerOptions, UNetWrapper
+from .guidance import Guidance
+from .host import HostAttention
+from .host_types import Conds, Prompt, TransformerOptions
 from .layers import Layer, transformers_beside
 from .post_cfg import PostCfg
 from .recorder import AttentionRecorder, DegradedPass, Evaluation, PromptAttention, PromptKey
-from .sentences import GuidanceSkipped, Said
+from .sentences import GuidanceSkipped, Phrase
 from .settings import Settings
 
+if TYPE_CHECKING:
+    from comfy.model_patcher import ModelPatcher
+
 LEAST_X0 = 1e-3  # share of x0 in a latent below which a change of x0 is not seen
-
-
-class Guidance(NamedTuple):
-    """What one evaluation of the degraded latent gave. Scale multiplies the sum of the first two."""
-
-    difference: torch.Tensor  # degraded - sag [B, C, h, w], in units of x0. It falls with sigma
-    detail: torch.Tensor | None  # the setting's share of what the blur took [B, C, h, w]. It does not; None: 0
-    mask: torch.Tensor  # boolean [B, 1, h, w]
-    unet_calls: int  # that it took
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,7 @@ class SelfAttentionGuidance:
 
     def install(self, model: ModelPatcher) -> None:
         """Register the recorder on `model`, the caller's own clone."""
-        options: ModelOptions = model.model_options
-        present = options.get("transformer_options", {}).get("patches_replace", {}).get("attn1", {})
+        present = model.model_options.get("transformer_options", {}).get("patches_replace", {}).get("attn1", {})
         # Under the block's own key another node's pass (PAG) can still replace the recorder for a moment;
         # under the transformer's key it could not, so that one is taken only where it is taken already.
         block, transformer = self.layer.block, self.layer.transformer
@@ -58,7 +54,7 @@ class SelfAttentionGuidance:
             model.set_model_attn1_replace(recorder, *address)
 
     def wanted_cond_index(self, conds: list[Conds | None]) -> int | None:
-        """Which of the prompts that are about to be evaluated will be read, where that is known."""
+        """The cond_index of the side that will be read, of those about to be evaluated; None where it is not known."""
         return usual_cond_index(self.settings.branch, conds)
 
     def compute(self, branch: Branch, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> Guidance:
@@ -73,10 +69,10 @@ class SelfAttentionGuidance:
         degraded = degrade(x0, mask, self.settings.blur_sigma)
         sag, unet_calls = self.evaluate_degraded(degraded - x0, branch.prompts, index, post)
         detail = self.settings.detail * detail_taken(x0, degraded) if self.settings.detail else None
-        return Guidance(degraded - sag, detail, mask, unet_calls)
+        return Guidance(falling=degraded - sag, staying=detail, mask=mask, unet_calls=unet_calls)
 
     def usable(self, evaluation: Evaluation | None, post: PostCfg) -> Evaluation:
-        """The evaluation, where a mask can be made of it."""
+        """The evaluation, where a mask can be made of it; GuidanceSkipped elsewhere."""
         height, width = post.x.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
             raise GuidanceSkipped("tooSmall", height=height, width=width)
@@ -93,33 +89,35 @@ class SelfAttentionGuidance:
     def mask(
         self, branch: Branch, cond_index: int, recorded: dict[PromptKey, PromptAttention], x: torch.Tensor
     ) -> torch.Tensor:
-        """Where the branch's attention is above `threshold`: boolean [B, 1, h, w]."""
+        """Where the branch's attention is above `threshold`: boolean [B, 1, h, w] for the latent `x`.
+
+        GuidanceSkipped where the attention of a prompt that counts was not recorded.
+        """
         batch, height, width = x.shape[0], *x.shape[-2:]
-        blend, seen = None, set()
+        blend = None
         for prompt, weight, top, left in branch.regions:
             rows, columns = (height, width) if weight is None else weight.shape[-2:]
-            key = PromptKey(prompt_id(prompt), cond_index, (rows, columns))
-            if key in seen and key.prompt is None:
-                raise GuidanceSkipped("oneSize", role=Said(branch.role))
-            attention = recorded.get(key)
+            attention = recorded.get(PromptKey(prompt["uuid"], cond_index, (rows, columns)))
             if attention is None:
                 if weight is None or weight.any():
-                    raise GuidanceSkipped("promptNotAllRun", role=Said(branch.role))
+                    raise GuidanceSkipped("promptNotAllRun", role=Phrase(branch.role))
                 continue
             received = attention.received(batch).to(x.device)  # another GPU may have evaluated this prompt
             if weight is None:  # it stands alone, so there is nothing to blend it with
                 return upsample_nearest(received, height, width) > self.settings.threshold
             blend = blend or AttentionBlend(x, self.settings.threshold)
             blend.add(received, weight, top, left)
-            seen.add(key)
         if blend is None:
-            raise GuidanceSkipped("promptWithoutWeight", role=Said(branch.role))
+            raise GuidanceSkipped("promptWithoutWeight", role=Phrase(branch.role))
         return blend.mask()
 
     def evaluate_degraded(
         self, change: torch.Tensor, prompts: Conds, cond_index: int, post: PostCfg
     ) -> tuple[torch.Tensor, int]:
-        """sag [B, C, h, w] for `change` = degraded - x0, and the number of UNet calls that it took."""
+        """sag [B, C, h, w] for `change` = degraded - x0, and the number of UNet calls that it took.
+
+        GuidanceSkipped where a cache answered, and not the UNet.
+        """
         import comfy.samplers
 
         # Noising is linear in x0 for every model_sampling: noising the change alone gives what to add to x,
@@ -131,8 +129,7 @@ class SelfAttentionGuidance:
         degraded_pass = DegradedPass()
         options = post.model_options.copy()
         options["transformer_options"] = {**post.transformer_options, self.key: degraded_pass}
-        # uuids of its own, the same in every step: caches that go by uuid never mix this call with the prompt's own.
-        own = [renamed(c, self.key) for c in prompts]
+        own = [renamed(prompt, self.key) for prompt in prompts]
         # At the prompt's own cond_index, so that patches which go by it (IPAdapter) treat it as what it is.
         conds = [None] * cond_index + [own]
         predictions = comfy.samplers.calc_cond_batch(model, conds, post.x + added, post.sigma, options)
@@ -147,21 +144,29 @@ class SelfAttentionGuidance:
             patch = replaces.get(address)
             if patch is not None and not isinstance(patch, AttentionRecorder):
                 module, stage = getattr(patch, "__module__", type(patch).__module__), self.layer.block[0]
-                return GuidanceSkipped("replaced", module=module, stage=Said(stage), layer=self.layer.name)
+                return GuidanceSkipped("replaced", module=module, stage=Phrase(stage), layer=self.layer.name)
         return GuidanceSkipped("unetNotRun")
 
 
-def is_deep_cache(wrapper: UNetWrapper | None) -> bool:
-    """Whether what wraps the UNet's calls is DeepCache's, which goes by the name of its node in several packs.
+def renamed(prompt: Prompt, by: str) -> Prompt:
+    """The prompt with a uuid of its own, the same for the same `by`.
 
-    Every few calls it computes all of the UNet. The calls between get the deep features of that one, whichever prompts
+    So it is the same in every step, and caches that go by uuid never mix its calls with those of the prompt itself.
+    """
+    return {**prompt, "uuid": uuid.uuid5(prompt["uuid"], by)}
+
+
+def is_deep_cache(wrapper: Callable[..., Any] | None) -> bool:
+    """Whether `wrapper`, which goes round the UNet's calls, is DeepCache's; several packs have it, under that name.
+
+    Every few calls it has the whole UNet run. The calls between get the deep features of that one, whichever prompts
     it had: an error where these were two, a wrong answer where it was one.
     """
     name = getattr(wrapper, "__qualname__", type(wrapper).__qualname__)
     return re.search("deep_?cache", name, re.IGNORECASE) is not None
 
 
-def is_pure_noise(sigma: float, model_sampling: ModelSampling) -> bool:
+def is_pure_noise(sigma: float, model_sampling: Any) -> bool:
     """Whether nothing of x0 is in the latent at `sigma`: at 1 of a flow model, x = sigma * noise + (1 - sigma) * x0."""
     if abs(sigma - 1) > LEAST_X0:
         return False

@@ -15,7 +15,6 @@ SENTENCES = {
     "notFinite": "on {number} of them guidance was not finite for some picture and left out for it",
     "skippedSome": "skipped {number} in the window: {first}",
     "because": "{number} because {reason}",
-    "noSchedule": "the host does not tell the schedule, so an open fade spans the model's sigmas",
     # words that stand in other sentences
     "negative": "negative",
     "positive": "positive",
@@ -37,8 +36,6 @@ REASONS = {  # why guidance did not act on an evaluation
     "promptNotRun": "the UNet did not run the {role} prompt",
     "promptNotAllRun": "the UNet did not run all of the {role} prompt",
     "promptWithoutWeight": "the {role} prompt has no weight at this sigma",
-    "oneSize": "ComfyUI before 0.3.7 does not tell several {role}s of one size apart",
-    "threePrompts": "ComfyUI before 0.3.7 does not say which of a guider's three prompts is the {role}",
     "negativeNotActive": "the negative prompt is not active at this sigma; "
     "branch auto of SAG delayed activation (advanced) takes the positive there",
     "noNegative": "no negative prompt was evaluated (cfg 1, or a guider without one); "
@@ -50,14 +47,14 @@ REASONS = {  # why guidance did not act on an evaluation
 }
 
 
-class Said(NamedTuple):
-    """One of these sentences, and the words to fill in: numbers, texts, or other sentences."""
+class Phrase(NamedTuple):
+    """One of these sentences or words, by its key, and what is filled in: numbers, texts, or other phrases."""
 
     key: str
     words: tuple[tuple[str, Any], ...] = ()
 
     @classmethod
-    def of(cls, key: str, **words: Any) -> Said:
+    def of(cls, key: str, **words: Any) -> Phrase:
         return cls(key, tuple(words.items()))
 
     def __str__(self) -> str:
@@ -66,7 +63,7 @@ class Said(NamedTuple):
 
     def for_page(self) -> dict[str, Any]:
         """What the page needs to say it in its own language."""
-        words = {name: word.for_page() if isinstance(word, Said) else word for name, word in self.words}
+        words = {name: word.for_page() if isinstance(word, Phrase) else word for name, word in self.words}
         return {"key": self.key, "words": words}
 
 
@@ -74,5 +71,5 @@ class GuidanceSkipped(Exception):
     """Guidance cannot act on this evaluation. `reason`, one of REASONS, goes into the log."""
 
     def __init__(self, reason: str, **words: Any) -> None:
-        self.reason = Said.of(reason, **words)
+        self.reason = Phrase.of(reason, **words)
         super().__init__(str(self.reason))

@@ -1,6 +1,5 @@
 """The real ComfyUI in this process, on the CPU."""
 
-import gc
 import logging
 import os
 import sys
@@ -48,20 +47,22 @@ def sag():
     return patch
 
 
+@pytest.fixture(scope="session")
+def advanced():
+    """The advanced node, with its defaults but for what is named."""
+    from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
+
+    def patch(model, scale=0.5, blur_sigma=2.0, sigma_start=15.0, sigma_end=0.0, **more):
+        return SelfAttentionGuidanceAdvanced().patch(model, scale, blur_sigma, sigma_start, sigma_end, **more)[0]
+
+    return patch
+
+
 @pytest.fixture
 def lines(caplog):
-    """The pack's own lines in the log, as (level, text), whether this host tells a run's end or not."""
-    from sag_delayed_activation.sampling.run import write_lines_put_aside
-
-    def written():
-        gc.collect()
-        write_lines_put_aside()
-        return [(r.levelname, r.getMessage()) for r in caplog.records if r.getMessage().startswith("SAG")]
-
-    written()
-    caplog.clear()  # what an earlier test left
+    """The pack's own lines in the log, as (level, text)."""
     caplog.set_level(logging.INFO)
-    return written
+    return lambda: [(r.levelname, r.getMessage()) for r in caplog.records if r.getMessage().startswith("SAG")]
 
 
 @pytest.fixture

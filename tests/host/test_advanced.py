@@ -7,7 +7,6 @@ import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic
 from dense_reference import DenseSAG
-from hosts import before_0_3_7, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guidances, guided, prompt, sample, tiny_model
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
@@ -218,22 +217,14 @@ def test_a_bound_that_the_run_does_not_reach_still_ends_the_fade(model):
     assert found[:2] == pytest.approx([weight("in", s, high=10.0, low=0.5) for s in SIGMAS[1:3]], abs=2e-3)
 
 
-@since_0_3_7
 @pytest.mark.parametrize("fade", ["in", "out", "in and out"])
 def test_a_single_step_in_a_window_that_is_open_on_both_sides_has_the_full_scale(model, fade):
     assert torch.equal(sample(advanced(model, fade=fade), steps=1), sample(advanced(model), steps=1))
 
 
-@since_0_3_7
 def test_the_sigma_at_which_a_run_leaves_its_noise_is_no_step_of_the_fade(model):
     found = shares(model, {"last_step": 2}, fade="in")
     assert found == pytest.approx([0.0, 1.0], abs=2e-3)
-
-
-@before_0_3_7
-def test_where_the_host_does_not_tell_the_schedule_the_log_says_what_the_fade_spans(model, lines):
-    sample(advanced(model, fade="out"))
-    assert lines()[0][1].endswith("the host does not tell the schedule, so an open fade spans the model's sigmas")
 
 
 # rescale

@@ -13,7 +13,6 @@ import comfy.supported_models
 import pytest
 import reliance
 import torch
-from hosts import KNOWS_PRECISION, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
 from tiny_unet import CPU, noise, sample
 
 from sag_delayed_activation.sampling import branch

@@ -5,7 +5,6 @@ import comfy.samplers
 import pytest
 import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
-from hosts import since_0_3_7
 from tiny_unet import SHAPE, Calls, sample
 
 from sag_delayed_activation.sampling import branch, hooks, host, masks, recorder, self_attention
@@ -105,7 +104,6 @@ def test_a_run_that_ends_in_its_first_guidance_says_so(sag, model, failing, said
     assert "acted on 0 of 1 model evaluations: the run ended before guidance was computed" in said()
 
 
-@since_0_3_7  # before, masks are packed at once, and the run ends with that error
 def test_a_device_that_fails_altogether_does_not_take_the_line_with_it(sag, model, monkeypatch, said):
     """As after a sticky CUDA error: nothing that is on its way to the CPU arrives any more."""
 

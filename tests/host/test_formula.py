@@ -3,7 +3,6 @@
 import pytest
 import torch
 from dense_reference import DenseSAG
-from hosts import knows_flow
 from tiny_unet import distance, prompt, sample, tiny_model
 
 pytestmark = pytest.mark.host
@@ -28,7 +27,7 @@ def test_the_first_of_several_transformers_is_read(sag, depth):
     assert_equal_to_the_reference(sag, tiny_model(depth), steps=3)
 
 
-@pytest.mark.parametrize("kind", ["V_PREDICTION", pytest.param("FLOW", marks=knows_flow)])
+@pytest.mark.parametrize("kind", ["V_PREDICTION", pytest.param("FLOW")])
 def test_the_noise_is_put_back_as_the_model_noises(sag, kind):
     assert_equal_to_the_reference(sag, tiny_model(kind=kind), steps=4)
 

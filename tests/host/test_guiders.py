@@ -8,7 +8,6 @@ import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic, Guider_DualCFG
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
-from hosts import before_0_3_7, has_caches, has_calc_cond_batch_function, perpneg_guides, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, SHAPE, Calls, distance, first_guidance, guided, noise, prompt, sample
 
 pytestmark = pytest.mark.host
@@ -34,10 +33,9 @@ def basic(model):
     return guider
 
 
-THREE_PROMPTS = [pytest.param(dual, 0, id="dual"), pytest.param(perpneg, 1, id="perpneg", marks=perpneg_guides)]
+THREE_PROMPTS = [pytest.param(dual, 0, id="dual"), pytest.param(perpneg, 1, id="perpneg")]
 
 
-@since_0_3_7
 @pytest.mark.parametrize("guider, place", THREE_PROMPTS)
 def test_it_acts_in_the_place_of_each_guiders_negative(sag, model, guider, place):
     plain = guided(guider(model))
@@ -46,14 +44,6 @@ def test_it_acts_in_the_place_of_each_guiders_negative(sag, model, guider, place
     assert calls.count([place]) == 4
 
 
-@before_0_3_7
-@pytest.mark.parametrize("guider, place", THREE_PROMPTS)
-def test_where_the_host_does_not_tell_prompts_apart_three_are_left_alone_and_said(sag, model, lines, guider, place):
-    assert torch.equal(guided(guider(sag(model))), guided(guider(model)))
-    assert "does not say which of a guider's three prompts is the negative" in lines()[0][1]
-
-
-@since_0_3_7
 def test_dual_cfg_reads_the_map_of_its_own_negative(sag, model):
     """The guidance depends on the negative alone, and so is the same under another guider with that negative."""
     expected = first_guidance(model, sag, lambda m: sample(m, steps=1))
@@ -115,7 +105,6 @@ def cached(model, name):
     return getattr(nodes_easycache, f"{name}Node").execute(model, 0.3, 0.1, 0.95, False).args[0]
 
 
-@has_caches
 @pytest.mark.parametrize("name", ["EasyCache", "LazyCache"])
 def test_the_hosts_caches_skip_as_many_steps_with_it_as_without(sag, model, caplog, name):
     caplog.set_level(logging.INFO)
@@ -128,7 +117,6 @@ def test_the_hosts_caches_skip_as_many_steps_with_it_as_without(sag, model, capl
     assert 0 < number < 12 and calls.count([1]) == 12 - number  # no extra call where the UNet was skipped
 
 
-@has_calc_cond_batch_function
 def test_a_negative_beyond_ordinary_cfg_is_found_by_its_uuid_when_lists_were_copied(sag, model):
     """A node that hands copies of the lists on, as some packs do, hides their identity but not the uuids."""
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from dense_reference import DenseSAG
-from hosts import TELLS_PROMPTS_APART, before_0_3_7, since_0_3_7
 from PIL import Image
 from tiny_unet import SHAPE, failing, noise, prompt, sample, stage
 
@@ -90,7 +89,6 @@ def test_there_is_one_tile_for_each_step_that_acted_and_one_mask_a_picture(sag, 
     assert tiles.ndim == 4 and tiles.shape[-1] == 3 and 0 <= tiles.min() and tiles.max() <= 1
 
 
-@since_0_3_7
 def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
     patched = sag(model, sigma_start=3.0, sigma_end=0.9)
     _, masks = show(patched, sample(patched))
@@ -99,7 +97,6 @@ def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
     assert texts.count("run of 4 evaluations, sigma 14.61 to 0.02917") == 2
 
 
-@since_0_3_7
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m", "dpmpp_2m_sde", "lms", "uni_pc", "ddim"])
 def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, texts, sampler):
     patched = sag(model)
@@ -107,7 +104,6 @@ def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, te
     assert [label.split("   ")[0] for label in labels(texts)] == [f"step {n}" for n in range(STEPS)]
 
 
-@since_0_3_7
 def test_what_heun_looks_at_inside_a_step_is_no_step(sag, model, texts):
     patched = sag(model)
     show(patched, sample(patched, sampler="heun", steps=3))
@@ -203,7 +199,6 @@ def captions(texts):
     return {text for text in texts if ", sigma " in text}
 
 
-@since_0_3_7
 def test_each_latent_shows_the_masks_of_the_run_that_gave_it(sag, model, texts):
     """As when one goes back to an earlier seed, whose latent is cached."""
     patched = sag(model)
@@ -216,7 +211,6 @@ def test_each_latent_shows_the_masks_of_the_run_that_gave_it(sag, model, texts):
     assert captions(texts) == {"run of 4 evaluations, sigma 14.61 to 0.02917"}
 
 
-@since_0_3_7
 @pytest.mark.parametrize("change", [torch.clone, torch.Tensor.half], ids=["a copy", "in half precision"])
 def test_a_latent_is_known_again_by_its_values(sag, model, change):
     patched = sag(model)
@@ -236,14 +230,6 @@ def test_where_no_run_is_known_to_have_given_the_latent_the_newest_is_shown_and_
     assert captions(texts) == {f"{which}, sigma 14.61 to 0.02917"}
 
 
-@before_0_3_7
-def test_where_the_host_does_not_say_what_a_run_gave_only_the_newest_is_kept(sag, model):
-    patched = sag(model)
-    first = picture(patched, 1)
-    newest = picture(patched, 2, steps=2)
-    assert torch.equal(show(patched, first)[1], show(patched, newest)[1])
-
-
 def test_one_model_sampled_in_two_sizes_shows_the_run_of_the_samples_size(sag, model):
     patched = sag(model)
     base = sample(patched, shape=(1, 4, 16, 16))
@@ -251,7 +237,6 @@ def test_one_model_sampled_in_two_sizes_shows_the_run_of_the_samples_size(sag, m
     assert len(show(patched, enlarged)[1]) == 3 and len(show(patched, base)[1]) == STEPS
 
 
-@since_0_3_7
 def test_after_a_run_that_failed_the_latents_before_still_show_their_own(sag, model):
     patched = sag(model)
     latent = picture(patched, 1)
@@ -261,7 +246,6 @@ def test_after_a_run_that_failed_the_latents_before_still_show_their_own(sag, mo
     assert torch.equal(show(patched, latent)[1], expected)
 
 
-@since_0_3_7
 def test_a_later_run_without_guidance_says_why_of_its_own_latent_alone(sag, model, texts):
     patched = sag(model)
     guided = picture(patched, 1)

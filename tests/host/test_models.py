@@ -4,7 +4,6 @@ import comfy.controlnet
 import pytest
 import torch
 from dense_reference import DenseSAG
-from hosts import knows_attn_precision, since_0_3_7
 from tiny_unet import SHAPE, Calls, distance, prompt, sample, tiny_model
 
 pytestmark = pytest.mark.host
@@ -19,7 +18,7 @@ FAMILIES = {
 @pytest.mark.parametrize(
     "family",
     [
-        pytest.param(unet, id=name, marks=knows_attn_precision if "attn_precision" in unet else ())
+        pytest.param(unet, id=name if "attn_precision" in unet else ())
         for name, unet in FAMILIES.items()
     ],
 )
@@ -76,7 +75,6 @@ class CountingControl(comfy.controlnet.ControlBase):
         return []
 
 
-@since_0_3_7
 def test_a_controlnet_controls_the_extra_call_too(sag, model):
     control = CountingControl()
     positive, negative = prompt(1, control=control), prompt(2, control=control)

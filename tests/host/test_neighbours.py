@@ -4,7 +4,7 @@ import logging
 
 import pytest
 import torch
-from hosts import has_attention_override, since_0_3_28
+from hosts import has_attention_override
 from neighbours import NEIGHBOURS, core_sag, pag
 from tiny_unet import Calls, distance, sample
 
@@ -61,7 +61,7 @@ def test_two_nodes_in_one_window_add_up(sag, model):
 
 @pytest.mark.parametrize(
     "neighbour",
-    [pytest.param(f, id=name, marks=since_0_3_28 if name == "deep shrink" else ()) for name, f in NEIGHBOURS.items()],
+    [pytest.param(f, id=name if name == "deep shrink" else ()) for name, f in NEIGHBOURS.items()],
 )
 @pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
 def test_it_acts_beside(sag, model, neighbour, first):

@@ -5,7 +5,6 @@ import re
 import comfy.samplers
 import pytest
 import torch
-from hosts import SAYS_TOKEN_GRID, has_pre_cfg, since_0_3_7
 from neighbours import (
     OTHER_IMAGE,
     answered_from_memory,
@@ -106,7 +105,6 @@ def test_what_leaves_the_negative_alone_leaves_the_guidance_alone(sag, model, pa
     assert distance(found, expected) < 1e-3 < expected.norm()
 
 
-@since_0_3_7
 @orders
 def test_what_replaces_predictions_before_cfg_leaves_the_guidance_alone(sag, model, first):
     expected = first_guidance(model, sag, lambda m: sample(m, steps=1))
@@ -172,7 +170,6 @@ def test_sliding_contexts_over_frames_are_left_alone(sag, model, monkeypatch):
     assert [1] not in calls and torch.equal(latent, sample(model, shape=FRAMES, steps=2))
 
 
-@since_0_3_7
 @orders
 def test_sliding_contexts_in_a_wrapper_are_left_alone_and_said(sag, model, said, first):
     """As AnimateDiff-Evolved has them since the host knows wrappers."""

@@ -4,7 +4,6 @@
 import folder_paths
 import pytest
 import torch
-from hosts import since_0_3_7
 from tiny_unet import distance, failing, in_stages, sample, stage
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
@@ -43,26 +42,22 @@ def levels(lines):
     return lambda: [level for level, _ in lines()]
 
 
-@since_0_3_7
 def test_of_runs_of_single_steps_none_is_warned_of_where_some_acted(sag, model, levels):
     in_stages(sag(model, sigma_start=1.0, sigma_end=0.2), SINGLE, SMALL)
     assert levels() == ["INFO"] * STEPS
 
 
-@since_0_3_7
 def test_a_stage_outside_the_window_is_no_warning_before_one_inside_or_after(sag, model, levels):
     in_stages(sag(model, sigma_start=1.0), HALVES, SMALL)
     in_stages(sag(model, sigma_end=1.0), HALVES, SMALL)
     assert levels() == ["INFO"] * 4
 
 
-@since_0_3_7
 def test_a_sampling_whose_window_no_stage_reached_is_warned_of_once_at_its_end(sag, model, levels):
     in_stages(sag(model, sigma_start=0.02), HALVES, SMALL)
     assert levels() == ["INFO", "WARNING"]
 
 
-@since_0_3_7
 def test_what_kept_a_stage_from_acting_is_a_warning_only_where_every_stage_was_kept(sag, model, levels):
     def at(first_cfg, second_cfg):
         patched = sag(model)
@@ -99,7 +94,6 @@ def test_of_two_nodes_the_one_that_never_acts_is_warned_of_however_often_the_oth
 # what a run was given
 
 
-@since_0_3_7
 def test_what_a_run_is_given_and_gives_is_noted(sag, model):
     patched = sag(sag(model))
     given = stage(patched, torch.zeros(SMALL), 0, 5)
@@ -109,7 +103,6 @@ def test_what_a_run_is_given_and_gives_is_noted(sag, model):
     assert (run.ends.given, run.ends.result) == (fingerprint(given), fingerprint(latent))
 
 
-@since_0_3_7
 def test_a_run_that_failed_is_known_to_have_given_nothing(sag, model):
     patched = sag(model)
     with pytest.raises(RuntimeError):
@@ -148,7 +141,6 @@ def steps(texts):
     return [text.split("   ")[0] for text in texts if " masked" in text]
 
 
-@since_0_3_7
 @pytest.mark.parametrize("cuts, runs", [(HALVES, 2), (SINGLE, 10)], ids=["halves", "single steps"])
 def test_the_preview_shows_all_runs_of_a_sampling_numbered_as_one(sag, model, texts, cuts, runs):
     whole, parts = sag(model, sigma_start=5.0), sag(model, sigma_start=5.0)
@@ -160,14 +152,12 @@ def test_the_preview_shows_all_runs_of_a_sampling_numbered_as_one(sag, model, te
     assert f"10 evaluations in {runs} runs, sigma 14.61 to 0.02917" in texts
 
 
-@since_0_3_7
 def test_what_the_first_stage_did_is_shown_where_the_second_did_nothing(sag, model, texts):
     patched = sag(model, sigma_end=2.0)
     show(patched, in_stages(patched, HALVES, SMALL))
     assert steps(texts) == ["step 0", "step 1", "step 2", "step 3"]
 
 
-@since_0_3_7
 def test_where_no_stage_acted_one_sentence_says_why(sag, model, texts):
     patched = sag(model, sigma_start=0.02)
     show(patched, in_stages(patched, SINGLE, SMALL))
@@ -175,7 +165,6 @@ def test_where_no_stage_acted_one_sentence_says_why(sag, model, texts):
     assert said.count("none lay in the window") == 1 and "acted on 0 of 10" in said and "14.61 to 0.02917" in said
 
 
-@since_0_3_7
 def test_a_second_stage_that_is_sampled_again_still_goes_on_from_the_first(sag, model, texts):
     """Its cfg was changed; the first stage's latent is cached."""
     patched = sag(model)
@@ -185,7 +174,6 @@ def test_a_second_stage_that_is_sampled_again_still_goes_on_from_the_first(sag, 
     assert steps(texts) == [f"step {n}" for n in range(STEPS)]
 
 
-@since_0_3_7
 def test_a_second_stage_that_failed_leaves_the_first_to_its_next_try(sag, model, texts):
     patched = sag(model)
     first = stage(patched, torch.zeros(SMALL), 0, 5)
@@ -195,7 +183,6 @@ def test_a_second_stage_that_failed_leaves_the_first_to_its_next_try(sag, model,
     assert steps(texts) == [f"step {n}" for n in range(STEPS)]
 
 
-@since_0_3_7
 def test_the_latent_between_two_stages_shows_the_first_alone(sag, model, texts):
     patched = sag(model)
     first = stage(patched, torch.zeros(SMALL), 0, 5)
@@ -204,14 +191,12 @@ def test_the_latent_between_two_stages_shows_the_first_alone(sag, model, texts):
     assert steps(texts) == [f"step {n}" for n in range(5)]
 
 
-@since_0_3_7
 def test_a_stage_goes_on_from_the_run_before_where_the_latent_was_changed_between(sag, model, texts):
     patched = sag(model)
     show(patched, stage(patched, stage(patched, torch.zeros(SMALL), 0, 5) * 1.01, 5, 10))
     assert steps(texts) == [f"step {n}" for n in range(STEPS)]
 
 
-@since_0_3_7
 def test_of_two_first_stages_the_one_whose_latent_was_given_is_gone_on_from(sag, model):
     patched = sag(model)
     firsts = [stage(patched, torch.zeros(SMALL), 0, 5, seed=seed) for seed in (1, 2)]
@@ -227,7 +212,6 @@ def test_a_run_that_begins_elsewhere_is_a_sampling_of_its_own(sag, model, texts)
     assert len(steps(texts)) == 3
 
 
-@since_0_3_7
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m"])
 def test_under_samplers_that_look_ahead_the_steps_of_stages_are_those_of_the_whole(sag, model, texts, sampler):
     for cuts in (WHOLE, HALVES):

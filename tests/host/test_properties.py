@@ -9,7 +9,6 @@ from collections import Counter
 import pytest
 import torch
 from dense_reference import DenseSAG
-from hosts import TELLS_PROMPTS_APART
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 from neighbours import ALL

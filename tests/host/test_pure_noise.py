@@ -3,7 +3,6 @@
 
 import comfy.samplers
 import pytest
-from hosts import knows_flow
 from tiny_unet import Calls, sample, tiny_model
 
 from sag_delayed_activation.sampling.self_attention import is_pure_noise
@@ -16,7 +15,6 @@ def flow():
     return tiny_model(kind="FLOW")
 
 
-@knows_flow
 def test_the_step_is_skipped_before_its_call_and_the_log_says_why(sag, flow, said):
     sigmas = comfy.samplers.calculate_sigmas(flow.get_model_object("model_sampling"), "simple", 4)
     assert sigmas[0] == 1
@@ -26,7 +24,6 @@ def test_the_step_is_skipped_before_its_call_and_the_log_says_why(sag, flow, sai
     assert "skipped 1 in the window: 1 because at sigma 1 a flow model's latent is pure noise" in said()
 
 
-@knows_flow
 @pytest.mark.parametrize("sigma, pure", [(1.0, True), (0.9999, True), (0.998, False), (0.5, False)])
 def test_a_flow_models_latent_is_pure_noise_at_1_and_next_to_it(flow, sigma, pure):
     assert is_pure_noise(sigma, flow.get_model_object("model_sampling")) is pure

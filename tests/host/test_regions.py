@@ -5,7 +5,6 @@ import uuid
 
 import pytest
 import torch
-from hosts import before_0_3_7, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, SHAPE, Calls, distance, prompt, sample
 
 from sag_delayed_activation.sampling.branch import active_regions
@@ -29,7 +28,6 @@ def test_short_memory_splits_the_calls_and_changes_nothing(sag, model, monkeypat
     assert [1] in calls and [0] in calls and [1, 0] not in calls
 
 
-@since_0_3_7
 @pytest.mark.parametrize("other", [{}, AREA, MASK, {"strength": 0.5}], ids=["whole", "area", "mask", "strength"])
 def test_the_order_of_negatives_does_not_matter(sag, model, other):
     second = prompt(5, **other)
@@ -38,7 +36,6 @@ def test_the_order_of_negatives_does_not_matter(sag, model, other):
     assert distance(one, two) < 1e-4
 
 
-@since_0_3_7
 @pytest.mark.parametrize("other", [{}, AREA, MASK], ids=["whole", "area", "mask"])
 def test_a_negative_whose_strength_vanishes_leaves_no_trace(sag, model, other):
     alone = sample(sag(model))
@@ -74,7 +71,6 @@ def test_a_negative_counts_only_while_it_is_active(sag, model):
     assert 0 < acting < 4
 
 
-@since_0_3_7
 def test_a_default_prompt_takes_the_remainder(sag, model):
     left = prompt(5, **MASK)
     with_default = sample(sag(model), negative=left + prompt(6, default=True))
@@ -103,12 +99,3 @@ def test_batches_are_masked_one_by_one(sag, model):
     assert distance(both[:1], first) < 1e-4 or torch.equal(both[:1], first)
     assert distance(both[1:], first) > 1e-1
 
-
-@before_0_3_7
-def test_negatives_that_an_old_host_does_not_tell_apart_are_left_alone_and_said(sag, model, said):
-    two = NEGATIVE + prompt(5)
-    patched = sag(model)
-    assert torch.equal(sample(patched, negative=two), sample(model, negative=two))
-    del patched
-    gc.collect()
-    assert "several negatives of one size" in said()

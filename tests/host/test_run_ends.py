@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from hosts import since_0_3_7
 from tiny_unet import bare, sample
 from watch import recorded
 
@@ -59,7 +58,6 @@ def test_an_error_leaves_no_query_and_no_key_alive(sag, model, monkeypatch, no_c
     assert references and not [r for r in references if r() is not None]
 
 
-@since_0_3_7
 def test_an_error_in_a_later_layer_frees_them_even_while_somebody_holds_the_error(sag, model, monkeypatch):
     patched = in_a_later_layer(model, sag(model), monkeypatch)
     with recorded() as references, pytest.raises(RuntimeError) as held:
@@ -73,7 +71,6 @@ def test_a_guider_that_calls_nothing_after_cfg_leaves_none_alive_either(sag, mod
     assert references and not [r for r in references if r() is not None]
 
 
-@since_0_3_7
 def test_a_guider_that_calls_nothing_after_cfg_is_told(sag, model, records):
     bare(sag(model))
     assert [(r.levelname, r.getMessage()) for r in records()] == [
@@ -81,7 +78,6 @@ def test_a_guider_that_calls_nothing_after_cfg_is_told(sag, model, records):
     ]
 
 
-@since_0_3_7
 def test_the_line_is_there_when_the_run_ends_and_written_by_its_thread(sag, model, records, no_collector):
     worker = threading.Thread(target=lambda: sample(sag(model)), name="worker")
     worker.start()
@@ -90,7 +86,6 @@ def test_the_line_is_there_when_the_run_ends_and_written_by_its_thread(sag, mode
     assert line.threadName == "worker" and "acted on 4 of 4" in line.getMessage()
 
 
-@since_0_3_7
 def test_the_line_is_there_after_an_error_while_somebody_holds_the_error(sag, model, monkeypatch, records):
     patched = sag(model)
     patched.set_model_sampler_post_cfg_function(fail)

@@ -9,7 +9,7 @@ import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
-from hosts import KNOWS_FLOW, knows_flow, only
+from hosts import only
 from tiny_unet import Calls, sample, tiny_model
 
 from sag_delayed_activation import sigma_window
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.host
 SCHEDULERS, SAMPLERS = comfy.samplers.SCHEDULER_NAMES, comfy.samplers.SAMPLER_NAMES
 DROPPING = sorted(comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS)
 SMALL = (1, 4, 8, 8)
-KINDS = ["EPS", pytest.param("FLOW", marks=knows_flow), "ZSNR"]
+KINDS = ["EPS", pytest.param("FLOW"), "ZSNR"]
 
 
 @pytest.fixture(scope="module")
 def models(model):
     return {
         "EPS": model,
-        "FLOW": tiny_model(kind="FLOW") if KNOWS_FLOW else None,
+        "FLOW": tiny_model(kind="FLOW"),
         "ZSNR": ModelSamplingDiscrete().patch(model, "v_prediction", True)[0],
     }
 

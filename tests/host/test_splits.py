@@ -3,13 +3,11 @@
 import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_DualCFG
-from hosts import has_context_windows, has_nested_dual_cfg, since_0_3_7
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, prompt, sample
 
 pytestmark = pytest.mark.host
 
 
-@has_nested_dual_cfg
 def test_it_acts_under_nested_dual_cfg(sag, model):
     def nested(patched):
         guider = Guider_DualCFG(patched)
@@ -20,7 +18,6 @@ def test_it_acts_under_nested_dual_cfg(sag, model):
     assert distance(nested(sag(model)), nested(model)) > 1e-2
 
 
-@since_0_3_7
 def test_it_acts_on_a_negative_with_weight_hooks(sag, model):
     import comfy.hooks as comfy_hooks
 
@@ -36,7 +33,6 @@ def test_it_acts_on_a_negative_with_weight_hooks(sag, model):
     assert calls == [[0], [1], [1]] * 4
 
 
-@has_context_windows
 def test_context_windows_over_space_are_left_alone_and_said(sag, model, said):
     import comfy.context_windows as windows
 

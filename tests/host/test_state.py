@@ -6,7 +6,6 @@ import threading
 import comfy.model_management
 import pytest
 import torch
-from hosts import since_0_3_7
 from tiny_unet import distance, sample, tiny_model
 
 pytestmark = pytest.mark.host
@@ -93,7 +92,6 @@ def test_after_a_run_no_tensor_is_alive(sag, model):
     assert tensors() == before
 
 
-@since_0_3_7
 def test_a_run_frees_its_maps_without_the_garbage_collector(sag, model):
     from sag_delayed_activation.sampling import recorder
     from sag_delayed_activation.sampling.run import Run

@@ -5,7 +5,6 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from hosts import says_which_node_it_executes
 from tiny_unet import bare, in_stages, sample
 
 from sag_delayed_activation.sag_core import SigmaWindow
@@ -13,7 +12,7 @@ from sag_delayed_activation.sampling.masks import RunMasks
 from sag_delayed_activation.sampling.page import node_under_way
 from sag_delayed_activation.sampling.run import Run
 
-pytestmark = [pytest.mark.host, says_which_node_it_executes]
+pytestmark = pytest.mark.host
 
 
 class Server:

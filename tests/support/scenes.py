@@ -9,7 +9,6 @@ from unittest import mock
 
 import comfy.samplers
 import torch
-from hosts import FADES_SMALL_AREAS, HAS_PRE_CFG, KNOWS_FLOW, SAYS_TOKEN_GRID, TELLS_PROMPTS_APART
 from hypothesis import strategies as st
 from neighbours import ALL
 from tiny_unet import prompt, sample, tiny_model
@@ -21,9 +20,9 @@ from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
 # they draw noise.
 SAMPLERS = [s for s in comfy.samplers.KSampler.SAMPLERS if s not in ("dpm_adaptive", "dpm_fast") and s[-4:] != "_gpu"]
 SCHEDULERS = list(comfy.samplers.KSampler.SCHEDULERS)
-KINDS = ["EPS", "V_PREDICTION"] + ["FLOW"] * KNOWS_FLOW
+KINDS = ["EPS", "V_PREDICTION", "FLOW"]
 # Of 2 x 2, halved to one pixel, the tiny UNet's group norm would have one value a group, which it refuses.
-SMALLEST_AREA = 3 if FADES_SMALL_AREAS else 8
+SMALLEST_AREA = 3
 UNBOUNDED = 1000.0  # as a start: no upper bound
 ENDLESS_MEMORY, NO_MEMORY = 0.0, 1e30  # what a call is said to need
 
@@ -207,7 +206,7 @@ def prompts(several: bool = True):
         st.none() | parts,
         st.none() | parts,
         st.just((0.0, 1.0)) | st.sampled_from([(0.0, 0.5), (0.3, 1.0), (0.9, 1.0), (0.2, 0.6)]),
-        st.booleans() if TELLS_PROMPTS_APART else st.just(False),
+        st.booleans(),
     )
     return one | st.lists(placed, min_size=1, max_size=3).map(tuple) if several else one
 
@@ -259,15 +258,12 @@ class Own:
 
 # Which take the tokens of the negative away from a node, or some of them, wherever they stand.
 HIDING = {"fixed batch", "tiled diffusion", "hypertile to the middle", "tome in the middle", "core sag"}
-if not SAYS_TOKEN_GRID:
-    HIDING.add("deep shrink")
 UNLIKE = [  # groups of which one at most runs: two of a group fail together, with or without a node of the pack
     {"hypertile to the middle", "tome in the middle", "hypertile", "tome", "deep shrink", "core sag"},
     {"fixed batch", "tiled diffusion", "core sag"},
     {"fixed batch", "ip adapter", "nag"},
     {"tome in the middle", "pag"},
 ]
-NAMES = [name for name in ALL if HAS_PRE_CFG or name != "skimmed cfg"]
 
 advanced = st.fixed_dictionaries({
     "branch": st.sampled_from(["auto", "negative", "positive"]),
@@ -276,9 +272,10 @@ advanced = st.fixed_dictionaries({
     "fade": st.sampled_from(["none", "in", "out", "in and out"]),
     "rescale": st.sampled_from([0.0, 0.7]),
     "every": st.sampled_from([1, 2]),
+    "detail": st.sampled_from([0.0, 0.5]),
 }).map(lambda settings: tuple(settings.items()))  # fmt: skip
 owns = st.builds(Own, st.sampled_from([0.5, 1.5, -1.0]), windows, st.none() | advanced)
-neighbours = st.lists(st.sampled_from(NAMES), max_size=4, unique=True).filter(
+neighbours = st.lists(st.sampled_from(list(ALL)), max_size=4, unique=True).filter(
     lambda names: all(len(group & set(names)) < 2 for group in UNLIKE)
 )
 nodes = st.tuples(neighbours, st.lists(owns, min_size=1, max_size=3)).map(lambda both: both[0] + both[1])
