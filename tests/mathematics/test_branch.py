@@ -5,7 +5,6 @@ import torch
 
 from sag_delayed_activation.sampling import branch as branch_module
 from sag_delayed_activation.sampling.branch import Branch, Region, choose_branch, usual_cond_index
-from sag_delayed_activation.sampling.cpu_copy import CpuCopy
 from sag_delayed_activation.sampling.post_cfg import PostCfg
 from sag_delayed_activation.sampling.recorder import Evaluation
 from sag_delayed_activation.sampling.sentences import GuidanceSkipped
@@ -33,31 +32,12 @@ def test_which_prompt_will_be_read_is_known_where_the_host_evaluates_two_sides(w
     assert usual_cond_index(wanted, conds) == index
 
 
-def one_call(monkeypatch, indices, wrappers):
-    """An evaluation of one call of the UNet, on a host that tells prompts apart or does not."""
-    monkeypatch.setattr(branch_module, "wrappers_exist", lambda: wrappers)
-    evaluation = Evaluation(CpuCopy(SIGMA), conds=[SOME, OTHER] if wrappers else None)
-    q = torch.zeros(len(indices), 24, 8)
-    said = {"cond_or_uncond": indices, "n_heads": 2, "original_shape": [1, 4, 8, 12]}
-    evaluation.record(q, q, said)
-    return evaluation
-
-
-def negative(prompts):
-    return Branch("negative", prompts, SOME, X, 1, [Region(prompts[0])])
-
-
-def test_since_0_3_7_a_branch_is_found_by_its_prompts_or_skipped(monkeypatch):
-    evaluation = one_call(monkeypatch, [0, 1], wrappers=True)
-    assert negative(OTHER).cond_index(evaluation) == 1 and negative(SOME).cond_index(evaluation) == 0
+def test_a_branch_is_found_by_its_prompts_or_skipped():
+    evaluation = Evaluation(X, SIGMA, [SOME, OTHER])
+    found = [Branch("negative", prompts, None, X, []).cond_index(evaluation) for prompts in (SOME, OTHER)]
+    assert found == [0, 1]
     with pytest.raises(GuidanceSkipped, match="the UNet did not run the negative prompt"):
-        negative([{"uuid": "c"}]).cond_index(evaluation)
-
-
-def test_before_0_3_7_a_branch_has_its_usual_place_and_of_three_none(monkeypatch):
-    assert negative(OTHER).cond_index(one_call(monkeypatch, [1, 0], wrappers=False)) == 1
-    with pytest.raises(GuidanceSkipped, match="does not say which of a guider's three prompts is the negative"):
-        negative(OTHER).cond_index(one_call(monkeypatch, [2, 1, 0], wrappers=False))
+        Branch("negative", [{"uuid": "c"}], SOME, X, []).cond_index(evaluation)
 
 
 # the side of CFG
@@ -67,12 +47,12 @@ def chosen(monkeypatch, wanted, positive=SOME, negative=OTHER, active=(SOME, OTH
     """The branch, of prompts that are `active` at this sigma; `evaluated` is what the host says was."""
     monkeypatch.setattr(branch_module, "active_regions", lambda prompts, x, sigma: (
         [Region(prompt) for prompt in prompts] if prompts in active else []))  # fmt: skip
-    evaluation = None if evaluated is None else Evaluation(CpuCopy(SIGMA), X, SIGMA, evaluated)
+    evaluation = None if evaluated is None else Evaluation(X, SIGMA, evaluated)
     return choose_branch(wanted, evaluation, PostCfg(X, SIGMA, X, positive, negative, X + 1, X - 1, None, {}))
 
 
-AS_POSITIVE = ("positive", SOME, OTHER, 1.0, 0, [Region(SOME[0])])
-AS_NEGATIVE = ("negative", OTHER, SOME, -1.0, 1, [Region(OTHER[0])])
+AS_POSITIVE = ("positive", SOME, OTHER, 1.0, [Region(SOME[0])])
+AS_NEGATIVE = ("negative", OTHER, SOME, -1.0, [Region(OTHER[0])])
 
 
 @pytest.mark.parametrize(
@@ -81,15 +61,15 @@ AS_NEGATIVE = ("negative", OTHER, SOME, -1.0, 1, [Region(OTHER[0])])
         ("positive", [SOME, OTHER], AS_POSITIVE),
         ("negative", [SOME, OTHER], AS_NEGATIVE),
         ("auto", [SOME, OTHER], AS_NEGATIVE),
-        ("auto", None, AS_NEGATIVE),  # before 0.3.7
+        ("auto", None, AS_NEGATIVE),  # a function in the evaluation's place hides it
         ("auto", [SOME], AS_POSITIVE),  # another model evaluated the negative
         ("negative", [SOME], AS_NEGATIVE),
     ],
     ids=str,
 )
 def test_a_branch_has_the_prompts_and_the_prediction_of_its_side(monkeypatch, wanted, evaluated, expected):
-    role, prompts, others, x0, index, regions = chosen(monkeypatch, wanted, evaluated=evaluated)
-    assert (role, prompts, others, x0[0, 0, 0, 0].item(), index, regions) == expected
+    role, prompts, others, x0, regions = chosen(monkeypatch, wanted, evaluated=evaluated)
+    assert (role, prompts, others, x0[0, 0, 0, 0].item(), regions) == expected
 
 
 @pytest.mark.parametrize("negative, active", [(None, [SOME]), (OTHER, [SOME])], ids=["none", "not active"])

@@ -28,7 +28,7 @@ FLAT, DRAWN = attention(False), attention(True)
 def mask(*regions, **recorded):
     """Of a negative with these regions; `recorded` is the attention of some of its prompts, by their names."""
     settings = Settings(scale=0.5, blur_sigma=2.0, window=SigmaWindow(15, 0))
-    branch = Branch("negative", [], None, X, 1, list(regions))
+    branch = Branch("negative", [], None, X, list(regions))
     found = {PromptKey(name, 1, tuple(2 * side for side in a.grid)): a for name, a in recorded.items()}
     return SelfAttentionGuidance(settings, None, "this node").mask(branch, 1, found, X)
 
@@ -71,17 +71,3 @@ def test_a_region_lies_where_its_prompt_counts_and_is_looked_up_by_its_crop():
     expected = torch.zeros(2, 1, 8, 8, dtype=torch.bool)
     expected[:, :, 2:4, 1:7] = True
     assert torch.equal(found, expected)
-
-
-def test_prompts_without_a_name_are_told_apart_by_their_size_alone():
-    small = Region({}, torch.ones(2, 1, 4, 6))
-    recorded = {PromptKey(None, 1, (8, 8)): FLAT, PromptKey(None, 1, (4, 6)): attention(True, (4, 6))}
-    settings = Settings(scale=0.5, blur_sigma=2.0, window=SigmaWindow(15, 0))
-
-    def of(*regions):
-        branch = Branch("negative", [], None, X, 1, list(regions))
-        return SelfAttentionGuidance(settings, None, "this node").mask(branch, 1, recorded, X)
-
-    assert of(Region({}, WHOLE), small).any()
-    with pytest.raises(GuidanceSkipped, match="does not tell several negatives of one size apart"):
-        of(Region({}, WHOLE), small, small)

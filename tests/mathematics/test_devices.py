@@ -31,7 +31,7 @@ def test_the_mask_of_a_prompt_that_another_gpu_evaluated_lies_where_the_predicti
     settings = Settings(scale=0.5, blur_sigma=2.0, window=SigmaWindow(15, 0))
     x = torch.zeros(2, 4, 8, 8, device=HERE)
     weights = [None] if count == 1 else [torch.ones(2, 1, 8, 8, device=HERE)] * count
-    branch = Branch(role, [], None, x, 1, regions(weights))
+    branch = Branch(role, [], None, x, regions(weights))
     q = torch.zeros(2, 16, 32, device=THERE)
     recorded = {
         PromptKey(region.prompt["uuid"], 1, (8, 8)): PromptAttention(q, q, 4, 0, 1, (4, 4))

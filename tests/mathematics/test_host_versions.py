@@ -1,22 +1,24 @@
-"""What stands in for things that hosts of another age do not say, or take; no host is needed."""
+"""What the hosts of today and of August 2025 do not have alike; no host is needed."""
 
-import uuid
+import importlib.util
+import sys
+from types import SimpleNamespace
 
 import pytest
 
-from sag_delayed_activation.sampling.host import known_arguments, prompt_ids, renamed, token_grid
-
-
-def plain(q, k, v, heads, mask=None):
-    """As of April 2024."""
+from sag_delayed_activation.sampling.host import known_arguments, too_old_error
 
 
 def precise(q, k, v, heads, mask=None, attn_precision=None, skip_reshape=False):
-    """As of summer 2024."""
+    """As of 0.3.52."""
+
+
+def plain(q, k, v, heads, mask=None):
+    """As another pack may have it."""
 
 
 def open_to_all(q, k, v, heads, mask=None, **more):
-    """As since 0.3.60, and as other packs have it."""
+    """As since 0.3.60."""
 
 
 @pytest.mark.parametrize(
@@ -28,24 +30,14 @@ def test_an_attention_backend_is_given_what_it_takes(backend, taken):
 
 
 @pytest.mark.parametrize(
-    "latent, tokens, grid",
-    [((64, 96), 64 * 96, (64, 96)), ((64, 96), 8 * 12, (8, 12)), ((25, 37), 4 * 5, (4, 5)), ((9, 5), 2, (2, 1))],
+    "says, found", [({"__version__": "0.3.40"}, "this is ComfyUI 0.3.40,"), ({}, "an older one that does not say")]
 )
-def test_without_a_word_of_the_host_a_unet_is_taken_to_halve_each_side_rounding_up(latent, tokens, grid):
-    assert token_grid(None, (1, 4, *latent), tokens) == grid
+def test_a_host_without_context_windows_is_too_old_by_its_version(monkeypatch, says, found):
+    monkeypatch.setitem(sys.modules, "comfyui_version", SimpleNamespace(**says))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None if module == "comfy.context_windows" else 1)
+    assert found in too_old_error() and "needs ComfyUI 0.3.52 or newer" in too_old_error()
 
 
-def test_where_the_host_says_the_grid_it_is_believed():
-    assert token_grid([1, 8, 3, 7], (1, 4, 64, 96), 21) == (3, 7)
-
-
-def test_before_0_3_7_prompts_have_no_names_and_get_none():
-    assert prompt_ids({"cond_or_uncond": [1, 0]}) == [None, None]
-    assert renamed({"model_conds": {}}, "this node") == {"model_conds": {}}
-
-
-def test_a_prompt_gets_a_name_of_its_own_the_same_each_time():
-    prompt = {"uuid": uuid.UUID(int=1), "strength": 0.5}
-    once, again, other = renamed(prompt, "this node"), renamed(prompt, "this node"), renamed(prompt, "another")
-    assert once == again and once["strength"] == 0.5
-    assert len({each["uuid"] for each in (prompt, once, other)}) == 3 and prompt["uuid"] == uuid.UUID(int=1)
+def test_a_host_with_context_windows_is_new_enough(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: 1 if module == "comfy.context_windows" else None)
+    assert too_old_error() is None

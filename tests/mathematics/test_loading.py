@@ -8,11 +8,11 @@ ROOT = Path(__file__).parents[2]
 
 LOAD = """
 import sys, time
-import torch, logging, inspect, uuid, weakref, collections, dataclasses
+import torch, logging, inspect, uuid, collections, dataclasses
 sys.dont_write_bytecode = True
 from lab.loading import load_pack
 started = time.perf_counter()
-pack = load_pack("a pack.with_any-name")
+pack = load_pack("a pack with-any_name")
 sys.stderr.write(f"{(time.perf_counter() - started) * 1000:.1f} ms\\n")
 assert not any(name == "comfy" or name.startswith("comfy.") for name in sys.modules)
 assert list(pack.NODE_CLASS_MAPPINGS) == list(pack.NODE_DISPLAY_NAME_MAPPINGS) == [

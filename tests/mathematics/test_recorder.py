@@ -4,8 +4,6 @@ import pytest
 import torch
 
 from sag_delayed_activation.sag_core import SigmaWindow, attention_received
-from sag_delayed_activation.sampling import host, recorder
-from sag_delayed_activation.sampling.cpu_copy import CpuCopy
 from sag_delayed_activation.sampling.hooks import DelayedGuidance
 from sag_delayed_activation.sampling.recorder import (
     AttentionCall,
@@ -89,11 +87,6 @@ def test_each_prompt_of_a_call_has_its_number_crop_and_grid():
     ]
 
 
-def test_where_the_host_does_not_say_the_grid_it_follows_from_the_number_of_tokens():
-    call = AttentionCall.of(rows(4), rows(4), told((1, "a"), (0, "b"), activations_shape=None), None)
-    assert {attention.grid for _, attention in call.by_prompt()} == {(4, 6)}
-
-
 # one prompt's attention
 
 
@@ -126,7 +119,7 @@ def test_attention_that_does_not_fit_the_picture_is_skipped_with_its_shape(q, k,
 @pytest.fixture
 def evaluation():
     x, conds = torch.zeros(1, 4, 8, 12), [[{"uuid": "positive"}], [{"uuid": "negative"}]]
-    return Evaluation(CpuCopy(SIGMA), x, SIGMA, conds)
+    return Evaluation(x, SIGMA, conds)
 
 
 def test_the_first_record_of_a_prompt_counts(evaluation):
@@ -168,13 +161,8 @@ def test_it_knows_its_latent_its_sigma_and_whether_it_saw_some_prompts_alone(eva
     assert evaluation.covers(x) and not evaluation.covers(x.clone())
     assert evaluation.is_at(sigma) and not evaluation.is_at(sigma.clone())
     assert not evaluation.saw_only(conds[0])
-    alone = Evaluation(CpuCopy(sigma), x, sigma, conds[:1])
+    alone = Evaluation(x, sigma, conds[:1])
     assert alone.saw_only(conds[0]) and not alone.saw_only(list(conds[0]))
-
-
-def test_where_the_host_says_nothing_of_it_any_latent_and_sigma_will_do():
-    unknown = Evaluation(CpuCopy(SIGMA))
-    assert unknown.covers(torch.zeros(1)) and unknown.is_at(torch.zeros(1)) and not unknown.saw_only([])
 
 
 def test_a_prompt_is_found_by_its_list_or_where_that_was_copied_by_a_name_that_it_alone_has(evaluation):
@@ -189,16 +177,6 @@ def test_a_prompt_is_found_by_its_list_or_where_that_was_copied_by_a_name_that_i
 
 
 # the hooks
-
-
-def host_has_wrappers(monkeypatch, answer):
-    for module in (host, recorder):
-        monkeypatch.setattr(module, "wrappers_exist", lambda: answer)
-
-
-@pytest.fixture
-def new_host(monkeypatch):
-    host_has_wrappers(monkeypatch, True)
 
 
 @pytest.fixture
@@ -220,7 +198,7 @@ def run_unet(options, **more):
     return RECORDER(rows(2), rows(2), rows(2), told((1, "a"), (0, "b"), **options, **more))
 
 
-def test_queries_and_keys_are_recorded_while_the_prompts_are_evaluated_and_no_longer(new_host, node):
+def test_queries_and_keys_are_recorded_while_the_prompts_are_evaluated_and_no_longer(node):
     options, x, conds = {}, torch.zeros(1, 4, 8, 12), [[{"uuid": "b"}], [{"uuid": "a"}]]
     predictions = [x, x + 1]
     run_unet(options)  # before any evaluation
@@ -262,7 +240,7 @@ def test_an_error_closes_the_evaluation(node):
     assert not options[KEY].open and options[KEY].calls == []
 
 
-def test_what_stood_on_the_layer_before_computes_the_attention(new_host):
+def test_what_stood_on_the_layer_before_computes_the_attention():
     assert torch.equal(run_unet({}), rows(2) + 1)
 
 
@@ -281,35 +259,14 @@ def test_the_pass_on_the_degraded_latent_is_counted_and_not_recorded():
     assert degraded.unet_calls == 2 and degraded.includes(None, None, None)
 
 
-@pytest.mark.parametrize("under_way, told_of", [(set(), 1), ({KEY}, 0)], ids=["no hook was called", "one was"])
-def test_after_a_run_the_hosts_cleanup_goes_on_to_what_stood_there_before(monkeypatch, under_way, told_of):
+def test_after_a_run_the_hosts_cleanup_goes_on_to_what_stood_there_before():
     class Replace:
-        cleaned = warned = 0
+        cleaned = 0
 
         def cleanup(self):
             self.cleaned += 1
 
     before = Replace()
-
-    def warn():
-        before.warned += 1
-
-    monkeypatch.setattr(recorder, "KEYS_UNDER_WAY", under_way)
-    monkeypatch.setattr(recorder, "warn_other_model", warn)
     AttentionRecorder(KEY, 0, before).cleanup()
     AttentionRecorder(KEY, 0, replace).cleanup()
-    assert (before.cleaned, before.warned) == (1, 2 * told_of)
-
-
-def test_before_0_3_7_an_evaluation_begins_with_the_first_hook_that_asks_and_hangs_on_its_sigma(monkeypatch):
-    host_has_wrappers(monkeypatch, False)
-    sigma = torch.tensor([3.0])
-    run_unet({"sigmas": sigma})
-    evaluation = Evaluation.under_way({}, sigma, KEY)
-    assert len(evaluation.calls) == 1 and evaluation.sigma_copy.tensor().item() == 3.0
-    assert Evaluation.under_way({}, sigma.clone(), KEY) is not evaluation
-    assert Evaluation.under_way({KEY: "the pass on the degraded latent"}, sigma, KEY) != evaluation
-
-
-def test_since_0_3_7_no_hook_begins_one(new_host):
-    assert Evaluation.under_way({}, torch.tensor([3.0]), KEY) is None
+    assert before.cleaned == 1

@@ -1,4 +1,4 @@
-"""What a run's line is made of; no host is needed."""
+"""What a run's line is made of, and when it warns; no host is needed."""
 
 import logging
 
@@ -7,19 +7,20 @@ import torch
 
 from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sampling.run_log import RunLog
-
-
-def test_guidance_that_was_not_finite_is_counted_once_and_its_tensors_are_let_go():
-    log = RunLog(SigmaWindow(15, 0), sigmas=[4.0, 2.0, 1.0], acted=[0, 1, 2])
-    log.finite = [torch.tensor(all_of_it) for all_of_it in ([True, True], [True, False], [False, False])]
-    log.settle()
-    assert (log.not_finite, log.finite) == (2, [])
-    log.settle()
-    assert log.not_finite == 2 and "on 2 of them guidance was not finite" in log.summary()
+from sag_delayed_activation.sampling.sentences import REASONS, Phrase
 
 
 def log_of(sigmas=(8.0, 4.0, 2.0, 1.0), window=(15, 0), **log):
-    return RunLog(SigmaWindow(*window), list(sigmas), **log)
+    return RunLog(SigmaWindow(*window), sigmas=list(sigmas), **log)
+
+
+def test_guidance_that_was_not_finite_is_counted_once_and_its_tensors_are_let_go():
+    log = log_of(acted=[0, 1, 2])
+    log.finite = [torch.tensor(all_of_it) for all_of_it in ([True, True], [True, False], [False, False])]
+    for _ in range(2):
+        log.settle()
+        assert (log.not_finite, log.finite) == (2, [])
+    assert "on 2 of them guidance was not finite" in log.summary()
 
 
 def test_the_line_counts_evaluations_and_says_the_highest_and_the_lowest_sigma_that_were_guided():
@@ -42,27 +43,39 @@ def test_reasons_are_counted_the_most_frequent_first():
     assert "acted on 0 of 4" in text and text.endswith("skipped 3 in the window: 2 because two; 1 because one")
 
 
+# warnings
+
+MEANT = ["fadeIs0", "pureNoise", "noNegative", "negativeNotActive", "positiveNotActive"]
+KEPT_AWAY = {0: Phrase("replaced"), 1: Phrase("hidden")}
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["whole", "part"])
 @pytest.mark.parametrize(
-    "done, excused, level",
+    "done, whole_warns, part_warns",
     [
-        ({"acted": [0]}, False, "INFO"),
-        ({}, False, "WARNING"),
-        ({}, True, "INFO"),
-        ({"acted": [0], "not_finite": 1}, False, "WARNING"),
-        ({"not_finite": 1}, True, "WARNING"),
-        ({"sigmas": [], "remark": "a reason"}, False, "WARNING"),
-        ({"sigmas": []}, False, None),
+        ({"acted": [0]}, False, False),
+        ({"acted": [0], "not_finite": 1}, True, True),
+        ({"window": (0.5, 0)}, True, False),
+        ({"sigmas": []}, True, False),
+        ({"window": (8, 4), "skipped": KEPT_AWAY}, True, True),
+        ({"window": (8, 4), "skipped": KEPT_AWAY | {1: Phrase("pureNoise")}}, True, False),
+        ({"window": (8, 2), "skipped": KEPT_AWAY}, True, False),  # it ended before the last of them was guided
+        ({"window": (8, 2), "skipped": KEPT_AWAY, "acted": [2]}, False, False),
     ],
     ids=str,
 )
-def test_a_line_warns_where_something_went_wrong_or_nothing_was_done_without_excuse(done, excused, level, caplog):
+def test_a_line_warns_where_something_went_wrong_or_a_whole_run_did_nothing(done, whole_warns, part_warns, is_whole):
+    assert log_of(**done, is_whole=is_whole).warns is (whole_warns if is_whole else part_warns)
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_part_of_a_sampling_warns_of_each_reason_but_those_that_are_meant(reason):
+    assert log_of(sigmas=[8.0], skipped={0: Phrase(reason)}, is_whole=False).warns is (reason not in MEANT)
+
+
+@pytest.mark.parametrize("is_whole, level", [(True, "WARNING"), (False, "INFO")])
+def test_a_line_is_written_at_its_level_and_begins_with_the_packs_name(caplog, is_whole, level):
     caplog.set_level(logging.INFO)
-    log = log_of(**done)
-    log.write(excused)
-    assert [record.levelname for record in caplog.records] == ([level] if level else [])
-    assert log.warns == (level != "INFO")
-
-
-def test_a_line_begins_with_the_packs_name(caplog):
-    log_of().write()
-    assert caplog.records[0].getMessage() == f"SAG delayed activation: {log_of().text()}"
+    log = log_of(window=(0.5, 0), is_whole=is_whole)
+    log.write()
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [(level, f"SAG delayed activation: {log.text()}")]

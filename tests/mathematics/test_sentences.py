@@ -2,13 +2,15 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
-from reliance import TREES
 
-from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES, GuidanceSkipped, Said
+from sag_delayed_activation.sampling import sentences
+from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES, GuidanceSkipped, Phrase
 from sag_delayed_activation.sampling.settings import ADVANCED
 
+ROOM = Path(sentences.__file__).parent
 WORDS_ALONE = {"negative", "positive", "input", "middle", "output"}  # their keys are values of the code's
 
 
@@ -19,10 +21,10 @@ def keys(argument):
 
 def said():
     """Key and words of every sentence in the code."""
-    trees = [tree for path, tree in TREES.items() if path.name != "sentences.py"]
+    trees = [ast.parse(path.read_text()) for path in ROOM.glob("*.py") if path.name != "sentences.py"]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     for call in calls:
-        if ast.unparse(call.func) in ("GuidanceSkipped", "Said.of"):
+        if ast.unparse(call.func) in ("GuidanceSkipped", "Phrase.of"):
             yield from ((key, {word.arg for word in call.keywords}) for key in keys(call.args[0]))
 
 
@@ -36,9 +38,9 @@ def test_every_sentence_is_said_with_its_words_and_no_other_is():
 
 
 def test_a_sentence_within_a_sentence_is_filled_in():
-    reason = Said.of("promptNotRun", role=Said("negative"))
-    assert str(Said.of("because", number=2, reason=reason)) == "2 because the UNet did not run the negative prompt"
-    assert Said.of("because", number=2, reason=reason).for_page() == {
+    reason = Phrase.of("promptNotRun", role=Phrase("negative"))
+    assert str(Phrase.of("because", number=2, reason=reason)) == "2 because the UNet did not run the negative prompt"
+    assert Phrase.of("because", number=2, reason=reason).for_page() == {
         "key": "because",
         "words": {"number": 2, "reason": {"key": "promptNotRun", "words": {"role": {"key": "negative", "words": {}}}}},
     }
