@@ -45,8 +45,8 @@ def test(host: str, more: list[str]) -> dict[str, Any]:
 
 
 def in_words(reasons: list[str]) -> str:
-    """What stands behind the colon of `needs ComfyUI 0.3.28: the token grid`, older versions first."""
-    found = {re.fullmatch(r"needs (?:a )?ComfyUI ([^:]*): (.*)", reason) for reason in set(reasons)} - {None}
+    """What stands behind the colon of `needs ComfyUI 0.3.60: attention overrides`, older versions first."""
+    found = {re.fullmatch(r"needs ComfyUI ([^:]*): (.*)", reason) for reason in set(reasons)} - {None}
     by_version = sorted(found, key=lambda of: ([int(n) for n in re.findall(r"\d+", of[1])], of[2]))
     return ", ".join(of[2] for of in by_version) or "nothing"
 

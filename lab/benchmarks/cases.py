@@ -111,7 +111,7 @@ def once_more(args: dict[str, Any]) -> torch.Tensor:
 
 def with_pack(model: Any, steps: int, active: int, node: str = NAME, pack: str = PACK, **settings: Any) -> Any:
     """A node of this pack, or of another of its versions, with a window that holds the last `active` of the steps."""
-    from sag_delayed_activation.sampling import schedule_of
+    from sag_delayed_activation.sampling.schedule import schedule_of
 
     sigmas = [1000.0, *schedule_of(model, SCHEDULER, steps, 1.0, SAMPLER).tolist()]  # and more than the first
     start = sum(sigmas[steps - active : steps - active + 2]) / 2  # half way from the last step outside of it

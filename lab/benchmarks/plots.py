@@ -18,7 +18,7 @@ Series = dict[str, list[Estimate]]  # by label, one a case
 PACK, HOSTS, QUIET, GOAL = "#0b7285", "#e8590c", "#868e96", "#c2255c"
 KINDS = {"sd15": "SD1.5", "sdxl": "SDXL", "tiny": "tiny"}
 MIDDLE_TOKEN = {"sd15": 64, "sdxl": 32, "tiny": 32}  # image pixels along a side of a token in the middle block
-GOAL_PERCENT = 0.5
+GOAL_PERCENT = 3
 STYLE = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e9ecef",
     "axes.axisbelow": True, "savefig.dpi": 160, "axes.edgecolor": "#adb5bd", "legend.frameon": False,

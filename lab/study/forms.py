@@ -58,7 +58,7 @@ FORMS: dict[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = 
 @contextmanager
 def guidance(form: str, detail: float, masking: str) -> Iterator[None]:
     """While it lasts, the pack's guidance has another form, or its mask is another than of what is attended to most."""
-    from sag_delayed_activation.sampling import SelfAttentionGuidance as Own
+    from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance as Own
 
     shipped, look, mask = Own.compute, Own.evaluate_degraded, Own.mask
     free = form.startswith("unsharp")  # it needs no second look
@@ -70,7 +70,7 @@ def guidance(form: str, detail: float, masking: str) -> Iterator[None]:
 
     def compute(own: Any, *args: Any) -> Any:
         found = shipped(own, *args)
-        return found._replace(difference=FORMS[form](found.difference, -changes.pop(), detail))
+        return found._replace(falling=FORMS[form](found.falling, -changes.pop(), detail))
 
     replaced = {"evaluate_degraded": note, "compute": compute} if form in FORMS else {}
     if masking in MASKS:

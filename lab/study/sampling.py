@@ -5,6 +5,7 @@ Picture i has the same noise and the same class in every setting, whatever the b
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Sampler:
                     model, noise, setting.steps, setting.cfg, "euler", "normal", [[self.prompts[own], {}]],
                     [[self.negative, {}]], torch.zeros_like(noise), disable_pbar=True, seed=SEED,
                 ))  # fmt: skip
-                calls += self.extra_calls(model, noise.shape, setting) * len(noise)
+                calls += self.extra_calls(model, found[-1], setting) * len(noise)
         seconds = time.perf_counter() - started
         return Sampled(torch.cat(found), seconds, calls / setting.count)
 
@@ -99,7 +100,7 @@ class Sampler:
 
     def window(self, setting: Setting) -> tuple[float, float]:
         """sigma_start and sigma_end for the node."""
-        from sag_delayed_activation.sampling import schedule_of
+        from sag_delayed_activation.sampling.schedule import schedule_of
         from sag_delayed_activation.sigma_window import window_around
 
         if not setting.active:
@@ -108,12 +109,13 @@ class Sampler:
         found = window_around(sigmas, range(*setting.active))
         return found.start, found.end
 
-    def extra_calls(self, model: Any, shape: torch.Size, setting: Setting) -> int:
-        """How often the node evaluated the model once more in the last run of this shape."""
-        from sag_delayed_activation.sampling import MASK_STORE
+    def extra_calls(self, model: Any, latent: torch.Tensor, setting: Setting) -> int:
+        """How often the node evaluated the model once more in the run that gave this latent, by its own line."""
+        from sag_delayed_activation.sampling.masks import MASK_STORE
 
         store = model.model_options.get(MASK_STORE)
         if store:
-            return sum(log.extra_calls for log in store.runs[tuple(shape)][-1].logs)
+            run, _ = store.run_of(latent)
+            return sum(int(calls) for line in run.lines for calls in re.findall(r"(\d+) extra UNet calls", line))
         functions = model.model_options.get("sampler_post_cfg_function", [])
         return sum(f.calls_of_run() for f in functions if isinstance(f, PerturbedAttention))

@@ -35,7 +35,7 @@ def run() -> list[tuple[float, dict[str, torch.Tensor]]]:
     import comfy.sample
 
     from sag_delayed_activation.sag_core import degrade
-    from sag_delayed_activation.sampling import MASK_STORE
+    from sag_delayed_activation.sampling.masks import MASK_STORE
 
     guided = garments.node("SAG delayed activation").patch(garments.model, SCALE, BLUR, 1000.0, 0.0)[0]
     store = guided.model_options[MASK_STORE]
@@ -46,12 +46,13 @@ def run() -> list[tuple[float, dict[str, torch.Tensor]]]:
     functions.append(lambda args: noted.append(args.copy()) or args["denoised"])
     noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(SEED))
     prompt = garments.positive[0][0][GARMENT][None]
-    comfy.sample.sample(
+    latent = comfy.sample.sample(
         guided, noise, STEPS, CFG, "euler", "normal", [[prompt, {}]], garments.negative, torch.zeros_like(noise),
         disable_pbar=True, seed=SEED,
     )  # fmt: skip
+    masks, _ = store.run_of(latent)
     steps = []
-    for args, plain, kept in zip(noted, before, store.runs[tuple(noise.shape)][-1].steps, strict=True):
+    for args, plain, kept in zip(noted, before, masks.steps, strict=True):
         mask, x0, result = torch.from_numpy(kept.mask.unpacked())[:, None], args["uncond_denoised"], args["denoised"]
         drawn = {
             "negative's\nprediction": x0, "mask": mask, "degraded": degrade(x0, mask, BLUR),

@@ -7,13 +7,13 @@ from lab.matrix import in_words
 
 
 def test_what_a_host_lacks_is_said_once_older_versions_first():
-    reasons = ["needs ComfyUI 0.3.28: the token grid", "needs ComfyUI 0.3.7: wrappers", "needs ComfyUI 0.3.7: wrappers",
-               "needs a ComfyUI of 2025: kl_optimal"]  # fmt: skip
-    assert in_words(reasons) == "wrappers, the token grid, kl_optimal"
+    reasons = ["needs ComfyUI 0.24: a guider on two models", "needs ComfyUI 0.3.60: attention overrides",
+               "needs ComfyUI 0.3.60: attention overrides", "needs ComfyUI of summer 2026: CFG Override"]  # fmt: skip
+    assert in_words(reasons) == "attention overrides, a guider on two models, CFG Override"
 
 
 def test_a_host_lacks_nothing_if_tests_are_skipped_for_other_reasons():
-    reasons = ["needs ComfyUI before 0.3.7", "needs another model or prompt: the pack asks for it with care"]
+    reasons = ["needs ComfyUI before 0.40", "only in ComfyUI 0.40 and newer"]
     assert in_words(reasons) == in_words([]) == "nothing"
 
 

@@ -40,7 +40,7 @@ def sampled(demo, model, apart):
     import comfy.sample
     import numpy as np
 
-    from sag_delayed_activation.sampling import MASK_STORE
+    from sag_delayed_activation.sampling.masks import MASK_STORE
 
     ((prompts, _),), negative = demo[1:]
     positive = prompts[:4].repeat(1, 5 if apart else 1, 1)  # five times as long: the host cannot join it with the other

@@ -43,7 +43,7 @@ def test_guidance_is_what_it_is_on_one_gpu(tiny, branch, every):
     import comfy.multigpu
 
     from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-    from sag_delayed_activation.sampling import MASK_STORE
+    from sag_delayed_activation.sampling.masks import MASK_STORE
 
     (alone,) = SelfAttentionGuidanceAdvanced().patch(tiny.model, 0.5, 2.0, 1000.0, 0.0, branch=branch, every=every)
     split = comfy.multigpu.create_multigpu_deepclones(alone, 2, reuse_loaded=True)

@@ -16,8 +16,10 @@ import torch
 from lab.loading import load_pack
 
 load_pack()
-from sag_delayed_activation.sampling import DelayedGuidance, SelfAttentionGuidance, Settings  # noqa: E402
+from sag_delayed_activation.sampling.hooks import DelayedGuidance  # noqa: E402
 from sag_delayed_activation.sampling.layers import Layer  # noqa: E402
+from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance  # noqa: E402
+from sag_delayed_activation.sampling.settings import Settings  # noqa: E402
 
 OVERRIDE = "optimized_attention_override"  # the host's own key in transformer_options, from 0.3.60
 

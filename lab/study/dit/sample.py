@@ -40,7 +40,7 @@ class DiTSampler(Sampler):
         """The MODEL with the setting's guidance."""
         from lab.study.dit.guidance import with_guidance
         from sag_delayed_activation.sag_core import SigmaWindow
-        from sag_delayed_activation.sampling import AUTO, Settings
+        from sag_delayed_activation.sampling.settings import AUTO, Settings
 
         if setting.block is None:
             return self.model
@@ -62,9 +62,9 @@ class DiTSampler(Sampler):
         layer = str(setting.block)
         return SkipLayerGuidanceDiT.execute(self.model, setting.scale, start, end, layer, "")[0]
 
-    def extra_calls(self, model: Any, shape: torch.Size, setting: DiTSetting) -> int:
+    def extra_calls(self, model: Any, latent: torch.Tensor, setting: DiTSetting) -> int:
         if setting.form != SKIP:
-            return super().extra_calls(model, shape, setting)
+            return super().extra_calls(model, latent, setting)
         first, end = setting.active or (0, setting.steps)
         return end - first
 
