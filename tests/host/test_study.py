@@ -55,7 +55,7 @@ def test_other_masks_change_the_picture_and_leave_the_pack_alone(sampler, guided
 
 @pytest.mark.parametrize("form, detail", [("detail", 0.0), ("all smoothed by 0.7", 0.5), ("unsharp", 1.0)])
 def test_another_form_leaves_the_pack_alone_and_with_detail_0_is_the_shipped_one(sampler, guided, form, detail):
-    from sag_delayed_activation.sampling import SelfAttentionGuidance
+    from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance
 
     shipped = SelfAttentionGuidance.compute, SelfAttentionGuidance.evaluate_degraded
     other = sampler.sample(replace(SAG, form=form, detail=detail))
@@ -114,7 +114,7 @@ def test_a_window_of_one_step_acts_on_one_step(sampler):
 
 @pytest.mark.parametrize("steps, start", [(LATE, 0.92), *zip(LAST, (0.5, 0.26), strict=True)])
 def test_the_sigmas_that_help_and_study_name_hold_the_steps_that_were_sampled(sampler, steps, start):
-    from sag_delayed_activation.sampling import schedule_of
+    from sag_delayed_activation.sampling.schedule import schedule_of
 
     sigmas = schedule_of(sampler.model, "normal", 20, 1.0, "euler").tolist()[:-1]
     assert [step for step, sigma in enumerate(sigmas) if sigma <= start] == [*range(*steps)]

@@ -31,7 +31,7 @@ def model():
 def guide(model, block=BLOCK, start=1000.0, **settings):
     from lab.study.dit.guidance import with_guidance
     from sag_delayed_activation.sag_core import SigmaWindow
-    from sag_delayed_activation.sampling import AUTO, Settings
+    from sag_delayed_activation.sampling.settings import AUTO, Settings
 
     own = {"scale": 1.0, "blur_sigma": 2.0, "window": SigmaWindow(start, 0.0), "branch": AUTO}
     return with_guidance(model, Settings(**own, **settings), block)
@@ -48,11 +48,12 @@ def sample(model, side=(32, 32), cfg=3.0):
         )  # fmt: skip
 
 
-def masks_of(model):
-    from sag_delayed_activation.sampling import MASK_STORE
+def run_of(model):
+    """What is kept of the model's last run, and its masks."""
+    from sag_delayed_activation.sampling.masks import MASK_STORE
 
     (runs,) = model.model_options[MASK_STORE].runs.values()
-    return [torch.from_numpy(step.mask.unpacked()) for step in runs[-1].steps], runs[-1].logs[-1]
+    return runs[-1], [torch.from_numpy(step.mask.unpacked()) for step in runs[-1].steps]
 
 
 def attention_seen(model, grid, found):
@@ -76,9 +77,9 @@ def test_the_mask_is_what_a_dense_softmax_over_the_image_s_tokens_gives(model, s
     hook = attention_seen(model, grid, seen)
     sample(guided, side)
     hook.remove()
-    masks, log = masks_of(guided)
-    assert len(seen) == STEPS and len(masks) == STEPS - 1  # at sigma 1 there is nothing to blur
-    assert list(log.skipped) == [0] and log.extra_calls == STEPS - 1
+    run, masks = run_of(guided)
+    assert len(seen) == STEPS and [step.evaluation for step in run.steps] == [1, 2]  # at sigma 1 there is no blur
+    assert "2 extra UNet calls; skipped 1 in the window: 1 because at sigma 1" in run.lines[0]
     for mask, received in zip(masks, seen[1:], strict=True):
         assert torch.equal(mask[:, None], F.interpolate(received, side, mode="nearest") > 1)
         assert 0.1 < mask.double().mean() < 0.9
@@ -93,13 +94,13 @@ def test_outside_the_window_the_latent_is_bit_identical_and_inside_it_is_not(mod
 def test_another_block_is_another_mask(model):
     first, other = guide(model, 0), guide(model, BLOCKS - 1)
     sample(first), sample(other)
-    assert not torch.equal(masks_of(first)[0][0], masks_of(other)[0][0])
+    assert not torch.equal(run_of(first)[1][0], run_of(other)[1][0])
 
 
 def test_at_cfg_1_the_positive_is_read(model):
     guided = guide(model)
     sample(guided, cfg=1.0)
-    assert len(masks_of(guided)[0]) == STEPS - 1
+    assert len(run_of(guided)[1]) == STEPS - 1
 
 
 def test_an_override_that_was_there_before_is_still_called(model):

@@ -23,7 +23,7 @@ def imported(sources, file):
             inside = [room / "__init__.py", *(room / f"{alias.name}.py" for alias in node.names)]
             found = {path.as_posix() for path in [*inside, room.parent / f"{room.name}.py"]} & sources.keys()
             assert found, f"{file}: {ast.unparse(node)} finds nothing in the archive"
-            yield from found
+            yield from found | ({(parent / "__init__.py").as_posix() for parent in room.parents} & sources.keys())
 
 
 def loaded_from(sources, first="__init__.py"):
@@ -106,10 +106,11 @@ def prompt():
 
 @pytest.mark.server
 @pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI")
-def test_unpacked_under_the_registrys_name_it_loads_and_runs_a_prompt(unpacked, tmp_path):
-    packs = {unpacked.name: unpacked, "sag-demo": ROOT / "lab/demo/sag_demo"}
+@pytest.mark.parametrize("name", ["sag-delayed-activation", f"sag-delayed-activation-{PROJECT.project.version}"])
+def test_unpacked_under_the_registrys_name_or_the_archives_it_loads_and_runs_a_prompt(unpacked, tmp_path, name):
+    packs = {name: unpacked, "sag-demo": ROOT / "lab/demo/sag_demo"}
     with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path, packs) as server:
-        modules = {name: server.get("/object_info")[name]["python_module"] for name in IDS}
+        known = server.get("/object_info")
         tiles = server.wait(server.queue(prompt()))["outputs"]["preview"]["images"]
-    assert set(modules.values()) == {"custom_nodes.sag-delayed-activation"}
+    assert {known[node]["python_module"] for node in IDS} == {f"custom_nodes.{name}"}
     assert len(tiles) == 2

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-BROUGHT_BY_THE_HOST = {"torch", "numpy", "PIL", "comfy", "comfy_execution", "nodes", "server"}
+BROUGHT_BY_THE_HOST = {"torch", "numpy", "PIL", "comfy", "comfy_execution", "comfyui_version", "nodes", "server"}
 STANDARD = {
     "__future__", "collections", "dataclasses", "functools", "importlib", "inspect", "itertools", "logging", "math",
-    "re", "textwrap", "typing", "uuid", "weakref",
+    "re", "textwrap", "typing", "uuid",
 }  # fmt: skip
 NAMES = {"eval", "exec", "compile", "open", "input", "breakpoint", "__import__", "__builtins__", "__loader__"}
 ATTRIBUTES = {

@@ -9,7 +9,8 @@ from pathlib import Path
 from sag_delayed_activation.sampling.sentences import REASONS
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [path for room in (".", "sampling", "pictures") for path in (ROOT / room).glob("*.py") if path.name != "dev.py"]
+ROOMS = (ROOT, ROOT / "sampling", ROOT / "pictures")
+SOURCES = [path for room in ROOMS for path in room.glob("*.py") if path.name != "dev.py"]
 ELLIPSIS = "…"  # in a quote: a name or a value
 WORD = "(.+?)"  # what is filled in
 
