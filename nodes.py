@@ -1,4 +1,4 @@
-"""What a user sees: the node, its inputs, their tooltips and their checks."""
+"""The basic node, as a user sees it: its inputs, their tooltips and their checks."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ LINKED_RANGES = {**RANGES, "sigma_start": (0.0, math.inf), "sigma_end": (0.0, ma
 def float_input(
     name: str, default: float, tooltip: str, ranges: dict[str, tuple[float, float]] = RANGES
 ) -> tuple[str, dict[str, Any]]:
-    """A FLOAT input of that range, in steps of 0.01; finer values may be typed."""
+    """A FLOAT input with the range that `ranges` gives for `name`. It steps by 0.01; finer values may be typed."""
     low, high = ranges[name]
     return ("FLOAT", {"default": default, "min": low, "max": high, "step": 0.01, "round": False, "tooltip": tooltip})
 
 
 def range_error(values: dict[str, float], ranges: dict[str, tuple[float, float]]) -> str | None:
-    """What is wrong with `values`, naming the input and its value; None where nothing is."""
+    """A sentence that names the first input whose value is wrong, and that value; None if all are right."""
     for name, value in values.items():
         if not math.isfinite(value):
             return f"{NAME}: {name} must be a finite number, got {value}"
@@ -98,9 +98,10 @@ class SelfAttentionGuidanceCustom:
 
     @classmethod
     def VALIDATE_INPUTS(cls, sigma_start: float | None = None, sigma_end: float | None = None) -> bool | str:
-        """Whether the window is one; a linked bound arrives as None.
+        """True if both bounds are in range and the start is not below the end; else a sentence that says what is wrong.
 
-        Names no other input: the page marks each that is named here, and the host no longer checks its range.
+        A linked bound is not known yet, and is None. No other input is an argument: the page marks each argument as
+        wrong if this fails, and the host no longer checks the range of an argument itself.
         """
         given = {"sigma_start": sigma_start, "sigma_end": sigma_end}
         return range_error({name: value for name, value in given.items() if value is not None}, RANGES) or True
@@ -108,7 +109,7 @@ class SelfAttentionGuidanceCustom:
     def patch(
         self, model: ModelPatcher, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
     ) -> tuple[ModelPatcher]:
-        """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
+        """A clone of `model` with guidance; ValueError for values or models that it cannot work with."""
         values = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
         if wrong := range_error(values, LINKED_RANGES):
             raise ValueError(wrong)
@@ -117,7 +118,7 @@ class SelfAttentionGuidanceCustom:
 
 
 def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) -> ModelPatcher:
-    """A clone of `model` with guidance; ValueError where the model has no such layer or the host is too old."""
+    """A clone of `model`, with guidance unless that is off; ValueError if it lacks the layer or the host is too old."""
     if wrong := too_old_error():
         raise ValueError(f"{NAME} {wrong}")
     try:
@@ -126,7 +127,7 @@ def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) 
         raise ValueError(f"{NAME}: {problem}") from None
     patched = model.clone()
     if settings.scale != 0 and settings.blur_sigma != 0:
-        key = f"sag_delayed_activation_{uuid.uuid4().hex}"  # several of these nodes on one MODEL must not meet
+        key = f"sag_delayed_activation_{uuid.uuid4().hex}"  # several SAG nodes on one MODEL keep apart by it
         technique = SelfAttentionGuidance(settings, found, key)
         DelayedGuidance(settings, technique, key, shown_on=node_under_way()).install(patched)
     return patched

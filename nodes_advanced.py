@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
 ADVANCED_RANGES = {"threshold": (0.0, 4.0), "rescale": (0.0, 1.0), "every": (1, 8), "detail": (0.0, 1.0)}
-FOLDED = ["threshold", "branch", "layer", "rescale", "rescale_mode", "every"]  # away, on pages that can
+# The page puts these under "Show advanced inputs", if it has that.
+FOLDED = ["threshold", "branch", "layer", "rescale", "rescale_mode", "every"]
 CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
 
 
 def layer_error(layer: str) -> str | None:
-    """What is wrong with `layer`, whatever the model; None where nothing is."""
+    """A sentence that says what is wrong with the name `layer`, whatever the model; None if nothing is."""
     wrong = layer_name_error(layer)
     return wrong and f"{NAME}: layer {wrong}"
 
 
 def choice_error(given: dict[str, str]) -> str | None:
-    """Names the first input whose value is none of its choices; None where all are."""
+    """A sentence that names the first input whose value is none of its choices; None if there is none."""
     wrong = (name for name, value in given.items() if value not in CHOICES[name])
     return next((f"{NAME}: {n} must be one of {', '.join(CHOICES[n])}, got {given[n]}" for n in wrong), None)
 
@@ -105,7 +106,7 @@ class SelfAttentionGuidanceAdvanced:
         every: int = 1,
         detail: float = 0.0,
     ) -> tuple[ModelPatcher]:
-        """Returns a clone of `model` with guidance; raises ValueError for values or models it cannot work with."""
+        """A clone of `model` with guidance; ValueError for values or models that it cannot work with."""
         numbers = {
             "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
             "threshold": threshold, "rescale": rescale, "every": every, "detail": detail,

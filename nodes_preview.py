@@ -1,4 +1,4 @@
-"""The node that shows what guidance did: the masks of the run that gave the samples, over the picture."""
+"""The node that shows what guidance did: the masks of the run that gave the samples, drawn over the picture."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SAGMaskPreview:
         prompt: object = None,
         extra_pnginfo: object = None,
     ) -> dict[str, Any]:
-        """Tiles [steps, H, W, 3] and masks [steps * B, h, w]; or one tile that says why there are none."""
+        """Tiles [up to MOST_TILES, H, W, 3] and masks [steps * B, h, w]; if there are none, one tile that says why."""
         import nodes as host_nodes
 
         from .pictures import latent_picture, notice
@@ -93,7 +93,7 @@ class SAGMaskPreview:
 
 
 def no_run_error(store: MaskStore | None, latent: torch.Tensor) -> str:
-    """Why there is no run to show of a latent [B, C, h, w]."""
+    """Why there is no run to show for a latent [B, C, h, w]."""
     if store is None:
         return NO_NODE
     if not store.runs:
@@ -103,7 +103,7 @@ def no_run_error(store: MaskStore | None, latent: torch.Tensor) -> str:
 
 
 def reasons(run: RunMasks, certain: bool) -> str:
-    """What the nodes say for themselves, where there are no masks."""
+    """Why a run has no masks: what its SAG nodes said of it."""
     said = " ".join(f"{line}." for line in run.lines)
     return said if certain else f"Of the {UNCERTAIN}: {said}"
 
@@ -111,7 +111,7 @@ def reasons(run: RunMasks, certain: bool) -> str:
 def draw_tiles(
     run: RunMasks, certain: bool, pictures: np.ndarray, height: int, width: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tiles [steps, H, W, 3] and masks [steps * B, height, width] of a run; pictures are [n, H, W, 3]."""
+    """Tiles [up to MOST_TILES, H, W, 3] over pictures [n, H, W, 3], and the run's masks [steps * B, height, width]."""
     from .pictures import resize_masks, tile
 
     steps = run.distinct()
@@ -128,7 +128,7 @@ def draw_tiles(
 
 
 def label(run: RunMasks, step: StepMask, covered: float, several: bool) -> str:
-    """Step, sigma and coverage, as in `step 4   sigma 1.765   38 % masked`; the node where `several` acted there."""
+    """Such as `step 4   sigma 1.765   38 % masked`, if `covered` is 0.38; with the node, if `several` acted there."""
     number = run.step_of(step.evaluation)
     parts = [
         f"evaluation {step.evaluation}" if number is None else f"step {number}",
@@ -141,7 +141,7 @@ def label(run: RunMasks, step: StepMask, covered: float, several: bool) -> str:
 
 
 def caption_of(run: RunMasks, certain: bool, shown: int, acted: int) -> str:
-    """Which run it is, by its sigmas from first to last; and whether it is known to be of this picture."""
+    """Which run is shown: its length, its first and last sigma, and a word if it may be of another picture."""
     which = f"run of {len(run.sigmas)} evaluations" if certain else UNCERTAIN
     of = f", {shown} of {acted} shown" if shown < acted else ""
     return f"{which}, sigma {run.sigmas[0]:.4g} to {run.sigmas[-1]:.4g}{of}"

@@ -34,11 +34,11 @@ ONCE_A_STEP = {  # samplers that evaluate the model at each step of the schedule
     "res_multistep_ancestral", "res_multistep_ancestral_cfg_pp", "gradient_estimation", "gradient_estimation_cfg_pp",
     "er_sde", "sa_solver", "ddim", "uni_pc", "uni_pc_bh2",
 }  # fmt: skip
-OWN_STEPS = ["dpm_adaptive", "dpm_fast"]  # take only the ends of the schedule
+OWN_STEPS = ["dpm_adaptive", "dpm_fast"]  # of the schedule, these take the first and the last sigma alone
 
 
 def window_error(preset: str, unit: str, start: float, end: float) -> str | None:
-    """What is wrong, naming the input and its value; None where nothing is."""
+    """A sentence that names the first input whose value is wrong, and that value; None if all are right."""
     if preset not in PRESETS:
         return f"{NAME}: preset must be one of {', '.join(PRESETS)}, got {preset}"
     if preset != CUSTOM:
@@ -54,7 +54,7 @@ def window_error(preset: str, unit: str, start: float, end: float) -> str | None
 
 
 def bound_error(unit: str, value: float) -> str | None:
-    """Why `value` is no start or end in this unit; None where it is one."""
+    """Why `value` can be no start or end in this unit; None if it can."""
     if not math.isfinite(value):
         return "must be a finite number"
     if unit == STEP and value != int(value):
@@ -138,9 +138,9 @@ class SAGSigmaWindow:
         denoise: float,
         sampler_name: str = "euler",
     ) -> dict[str, Any]:
-        """Window, schedule [n + 1] and plot [1, h, w, 3]; ValueError for what it refuses and for empty windows.
+        """The window's start and end, the schedule [n + 1] and its plot [1, h, w, 3]; under "ui", what runs.js reads.
 
-        With them, for the page, what `web/js/runs.js` reads.
+        ValueError for values that are wrong, and if no window holds just the steps that are asked for.
         """
         from .pictures import (
             plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
@@ -174,7 +174,7 @@ class SAGSigmaWindow:
 def requested_steps(
     sigmas: list[float], model_sampling: Any, preset: str, unit: str, start: float, end: float
 ) -> range:
-    """The steps that the inputs ask for; ValueError where these are none."""
+    """The steps that the inputs ask for; ValueError if there are none."""
     if preset == LAST_THIRD:
         active = last_third(sigmas)
     elif preset != CUSTOM:

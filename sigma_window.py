@@ -1,8 +1,7 @@
-"""Which sigmas hold which steps: from a schedule to the window that holds just the steps asked for, and back.
+"""Which steps a window holds, and which window holds just the steps that are asked for.
 
-A schedule is a falling list of sigmas. Its last one, 0, is where sampling ends, and no step. Steps count from 0, as in
-the host's KSampler (Advanced), and a `range` of them stops before its end. This is plain arithmetic; the schedules
-themselves come from the host.
+A schedule is a falling list of sigmas. Each begins a step, but the last: it is 0, and sampling ends there. Steps count
+from 0, as in the host's KSampler (Advanced), and a `range` of them stops before its end.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ from itertools import pairwise
 
 from .sag_core import UNBOUNDED_SIGMA, SigmaWindow
 
-MARGIN = 0.25  # of the log gap to the step above: all that samplers evaluate inside a step lies above it (seeds_3: 1/3)
-DEEPEST_INNER = 2 / 3  # of the log gap to the next step: how far down seeds_3 evaluates inside a step
-LONE_GAP = math.log(2)  # log gap of a schedule of one step, which has no neighbour to measure
+# A bound lies MARGIN of the log gap above a step. On the way down to that step, samplers evaluate the model after at
+# most DEEPEST_INNER of the gap (seeds_3 does). A third of the gap is left then, so all of that lies above the bound.
+MARGIN = 0.25
+DEEPEST_INNER = 2 / 3
+LONE_GAP = math.log(2)  # taken for the log gap, if a schedule has one step alone
 SIGMA_TOLERANCE = 1e-6  # relative: two float32 sigmas nearer than this are the same
 GUIDANCE_INTERVAL = (5.42, 0.28)  # Kynkäänniemi et al., arXiv 2404.07724
 LATE_SHARE = 0.25  # of the model's largest sigma
@@ -52,12 +53,12 @@ def steps_inside(sigmas: list[float], window: SigmaWindow) -> list[int]:
 
 
 def window_around(sigmas: list[float], active: range) -> SigmaWindow:
-    """The window that holds just the `active` steps; ValueError where there is none.
+    """The window that holds just the `active` steps, at least one; ValueError if there is no such window.
 
-    Each bound lies a quarter of the log gap above a step: the upper one above the first that acts, the lower one above
-    the first that no longer does. So what a sampler evaluates on its way to the next step goes with the step it left.
-    Above the first step of the schedule stands no other, so the gap below it is taken. Below the last stands 0, an
-    infinite gap away, so the bound is 0.
+    The upper bound lies MARGIN of the log gap above the first active step, the lower one as far above the first step
+    that is no longer active. So what a sampler evaluates on its way from one step to the next counts as the former.
+    No step lies above the first of the schedule: its bound is measured by the gap below it. If the last step of the
+    schedule is active, the lower bound is 0.
     """
     steps = steps_of(sigmas)
     first, last = steps[active[0]], steps[active[-1]]
@@ -67,7 +68,7 @@ def window_around(sigmas: list[float], active: range) -> SigmaWindow:
         upper = first * math.exp(MARGIN * (math.log(first / steps[1]) if len(steps) > 1 else LONE_GAP))
     is_last = active[-1] == len(steps) - 1
     lower = 0.0 if is_last else between(steps[active[-1] + 1], last, MARGIN)
-    below_unbounded = min(upper, math.nextafter(UNBOUNDED_SIGMA, 0))  # 1000 would let in the steps above, too
+    below_unbounded = min(upper, math.nextafter(UNBOUNDED_SIGMA, 0))  # 1000 would let in all steps above, too
     for start in (upper, below_unbounded):
         if start >= lower and steps_inside(sigmas, SigmaWindow(start, lower)) == list(active):
             return SigmaWindow(start, lower)
@@ -81,20 +82,20 @@ def window_around(sigmas: list[float], active: range) -> SigmaWindow:
 
 
 def between(sigma: float, other: float, share: float) -> float:
-    """The sigma that lies `share` of the log gap from `sigma` to `other`."""
+    """The sigma that lies `share` of the way from `sigma` to `other`, along the logarithm."""
     return sigma * (other / sigma) ** share
 
 
 def with_inner_evaluations(sigmas: list[float]) -> list[float]:
-    """The schedule, and inside each step but the last the lowest sigma that any sampler evaluates there."""
+    """The schedule, and below each step but the last the lowest sigma that samplers evaluate on the way to the next."""
     inner = [between(step, below, DEEPEST_INNER) for step, below in pairwise(steps_of(sigmas))]
     return sorted(sigmas + inner, reverse=True)
 
 
 def bounds_to_type(sigmas: list[float], window: SigmaWindow) -> tuple[str, str]:
-    """Start and end of the window as a user may type them: rounded to 0.01 where that holds the same steps.
+    """The window's start and end as a user may type them: rounded to 0.01, if it holds the same steps then.
 
-    Elsewhere with the digits it needs and the word "link", since the widgets show no more than two decimals.
+    If not, with the decimals that it takes and the word "link", since the widgets show no more than two.
     """
     inside = steps_inside(sigmas, window)
 
@@ -107,7 +108,7 @@ def bounds_to_type(sigmas: list[float], window: SigmaWindow) -> tuple[str, str]:
 
 
 def shortest_text(bound: float, enough: Callable[[float], bool]) -> str:
-    """`bound` with as few decimals, from two on, as are `enough`; with "(link)" where it needs more than two."""
+    """`bound` rounded to two decimals or, if these are not `enough`, to as many as are, with "(link)" behind it."""
     decimals = next((d for d in range(DECIMALS, ENOUGH_DECIMALS) if enough(round(bound, d))), ENOUGH_DECIMALS)
     text = f"{bound:.{decimals}f}".rstrip("0").rstrip(".")
     return text if decimals == DECIMALS else f"{text} (link)"

@@ -8,9 +8,9 @@ import torch
 class CpuCopy:
     """A tensor on its way to the CPU. The copy starts at once; only `tensor()` waits for it.
 
-    Reading a value off a GPU the plain way waits until everything queued before it is done, and leaves the GPU idle
-    meanwhile: twice a step costs 3 to 4 % of the time. CUDA copies into pinned memory in the background instead.
-    Other devices cannot; there the tensor stays where it is until somebody asks.
+    The plain way to read a value off a GPU waits until all work queued before it is done, and leaves the GPU idle then:
+    twice a step costs 3 to 4 % of the time. CUDA can copy into pinned memory in the background instead. Other devices
+    cannot: there a clone stays on the device until somebody asks.
     """
 
     def __init__(self, tensor: torch.Tensor) -> None:

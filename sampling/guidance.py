@@ -1,4 +1,4 @@
-"""What a kind of guidance gives for one evaluation, and what that is worth at a sigma nearby."""
+"""The guidance of one evaluation, and what it is at the sigma of a later one."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from .masks import PackedMask
 
 
 class Guidance(NamedTuple):
-    """What a kind of guidance computed for one evaluation. Scale multiplies the sum of the first two."""
+    """Guidance as it was computed for one evaluation. The scale multiplies `falling + staying`."""
 
-    falling: torch.Tensor  # the part that falls with sigma [B, C, h, w], in units of x0
+    falling: torch.Tensor  # the part that falls with sigma [B, C, h, w]
     staying: torch.Tensor | None  # the part that does not [B, C, h, w]; None: 0
     mask: torch.Tensor  # boolean [B, 1, h, w]
-    unet_calls: int  # that it took
+    unet_calls: int  # how many it took
 
 
 class FiniteGuidance(NamedTuple):
-    """The same, 0 for pictures of the batch where it was not finite, and the sigma that it was computed at."""
+    """Guidance that is 0 for each picture of the batch for which it was not finite."""
 
     falling: torch.Tensor
     staying: torch.Tensor | None
     mask: PackedMask
-    finite: torch.Tensor  # boolean [B]
-    sigma: float
+    finite: torch.Tensor  # boolean [B]: for which pictures it was finite
+    sigma: float  # at which it was computed
 
     @classmethod
     def of(cls, guidance: Guidance, sigma: float) -> FiniteGuidance:
-        """A picture is left out whole where either part of its guidance is not finite."""
+        """`guidance`, computed at `sigma`; both parts are 0 for a picture for which either is not finite."""
         parts = [guidance.falling] if guidance.staying is None else [guidance.falling, guidance.staying]
         (falling, *staying), finite = zero_nonfinite(*parts)
         return cls(falling, staying[0] if staying else None, PackedMask(guidance.mask), finite, sigma)
 
     def at(self, sigma: float) -> torch.Tensor:
-        """What scale multiplies [B, C, h, w], at the sigma that it was computed at or at one nearby.
+        """What the scale multiplies, [B, C, h, w], at the sigma at which it was computed or at one nearby.
 
-        The part that falls is the same in units of the noise, in which the paper states it: in units of x0 it falls
-        with sigma. Kept as it is, it would be far too much at the last steps.
+        The paper states guidance in units of the noise, where the falling part is taken to stay the same. In units of
+        x0 it falls with sigma: unchanged, it would be far too much at the last steps.
         """
         is_own = sigma == self.sigma or not self.sigma  # at sigma 0 there is no noise to measure it by
         falling = self.falling if is_own else self.falling * (sigma / self.sigma)

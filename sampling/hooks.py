@@ -3,7 +3,7 @@
 One evaluation of the denoiser goes through three hooks:
     1. `around_evaluation` opens an `Evaluation` before the UNet runs and closes it after;
     2. `AttentionRecorder`, in the layer that is read, notes queries and keys in the open evaluation;
-    3. `guide`, after the host's CFG, has guidance computed of them and adds it, if sigma lies in the window.
+    3. `guide`, after the host's CFG, has guidance computed from them and adds it, if sigma lies in the window.
 `around_run` goes round all evaluations of one sampling run, `around_unet_call` round each call of the UNet.
 """
 
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from comfy.patcher_extension import WrapperExecutor
     from comfy.samplers import Sampler
 
-SMALLEST_FADE = 1e-6  # below it the fade is 0: sigmas are float32, so a step at its very end may miss it by that much
+SMALLEST_FADE = 1e-6  # less counts as 0: sigmas are float32, so a step at the very end of a fade may miss it by that
 
 
 @dataclass(frozen=True)
 class DelayedGuidance:
     """Guidance inside a sigma window. Immutable: clones and threads may share it.
 
-    `key` names this node's entries in the run's options, so that several of these nodes do not meet. `shown_on` is the
-    page's id of the node on which its runs are told.
+    `key` names this node's data in the run's options, so that several SAG nodes keep theirs apart. `shown_on` is the
+    page's id of the node that shows what was done.
     """
 
     settings: Settings
@@ -59,7 +59,7 @@ class DelayedGuidance:
         model.set_model_sampler_post_cfg_function(self.guide)
         options: ModelOptions = model.model_options
         options[MASK_STORE] = MaskStore()
-        # In the options, and not on the patcher: the host counts those, and reloads a model that has one more.
+        # In the options, not on the patcher: the host counts a patcher's wrappers, and reloads a model that has more.
         for kind, wrapper in (
             (WrappersMP.OUTER_SAMPLE, self.around_run),
             (WrappersMP.CALC_COND_BATCH, self.around_evaluation),
@@ -77,10 +77,10 @@ class DelayedGuidance:
         *args: Any,
         **options: Any,
     ) -> torch.Tensor:
-        """The latent [B, C, h, w] that the run gives, of noise and latent of that shape and `sigmas` [steps + 1].
+        """The run's latent [B, C, h, w], from `noise` and `latent_image` of that shape and `sigmas` [steps + 1].
 
-        All SAG nodes of a run share one `Run`. The outermost begins it, and ends it whatever ends the sampling; the
-        others, and samplings that are nested in it, find it under way.
+        All SAG nodes of a run share one `Run`. The outermost node begins it, and ends it even if the sampling fails;
+        that error is passed on. The other nodes, and samplings that are nested in it, find it under way and join it.
         """
         guider = executor.class_obj
         run_options: ModelOptions = guider.model_options  # this run's own copy
@@ -100,7 +100,7 @@ class DelayedGuidance:
             run.end(latent, run_options[MASK_STORE])
 
     def around_unet_call(self, executor: WrapperExecutor, *args: Any, **options: Any) -> torch.Tensor:
-        """The UNet's prediction; what was recorded meanwhile is kept, whatever the UNet's next call does."""
+        """The UNet's output [prompts * B, C, h, w]; what it recorded is then made safe from the UNet's next call."""
         output: torch.Tensor = executor(*args, **options)
         for given in (*args, *options.values()):
             if isinstance(given, dict) and self.key in given:  # its transformer_options
@@ -116,9 +116,10 @@ class DelayedGuidance:
         sigma: torch.Tensor,
         model_options: ModelOptions,
     ) -> list[torch.Tensor]:
-        """The host's predictions [B, C, h, w], one of each of `conds`; the recorder records while they are made.
+        """The host's predictions [B, C, h, w], one for each of `conds`; what is recorded meanwhile is kept with them.
 
-        `x` is the latent [B, C, h, w], `sigma` [B].
+        `x` is the latent [B, C, h, w], `sigma` [B]. If the UNet fails, nothing is kept, and the error is passed on.
+        What another node evaluates inside this evaluation opens no new one.
         """
         options = model_options["transformer_options"]
         last = options.get(self.key)
@@ -128,17 +129,16 @@ class DelayedGuidance:
         try:
             predictions = executor(model, conds, x, sigma, model_options)
         except BaseException:
-            evaluation.close()  # nobody will ask for it, and who holds the error would hold its tensors
+            evaluation.close()  # nobody will ask for it, and whoever keeps the error would keep its tensors
             raise
         evaluation.open = False
-        evaluation.predictions = list(predictions)  # of its own: pre-CFG functions may change the host's
+        evaluation.predictions = list(predictions)  # a list of its own: pre-CFG functions may change the host's
         return predictions
 
     def guide(self, args: PostCfgArgs) -> torch.Tensor:
-        """Post-CFG: `denoised + scale * guidance` inside the window, the host's own result elsewhere.
+        """Post-CFG: `denoised + scale * guidance` [B, C, h, w] inside the window, else `denoised`, the host's own.
 
-        Reads of `args` what `PostCfg` names: latents [B, C, h, w], sigma [B], the prompts of both sides, the model and
-        its options.
+        `PostCfg` says what is in `args`. GuidanceSkipped ends here: the reason goes into the run's line.
         """
         post = PostCfg.of(args)
         node = self.node_run(post)
@@ -149,7 +149,7 @@ class DelayedGuidance:
             if sigma not in self.settings.window:
                 return post.denoised
             strength = self.settings.scale * self.fade_at(sigma, node, post)
-            guidance = self.guidance(node, evaluation, sigma, post)
+            guidance = self.guidance_for(node, evaluation, sigma, post)
         except GuidanceSkipped as why:
             node.log.skipped[node.log.newest] = why.reason
             return post.denoised
@@ -160,26 +160,26 @@ class DelayedGuidance:
         return post.denoised + self.rescale(strength * guidance.at(sigma), post)
 
     def node_run(self, post: PostCfg) -> NodeRun:
-        """What this node keeps in the run under way; where no run was begun, for this evaluation alone."""
+        """What this node keeps for the run under way or, if `around_run` began none, for this evaluation alone."""
         run: Run | None = post.model_options.get(RUN)
         if run is not None and self.key in run.nodes:
             return run.nodes[self.key]
         say_once_that_runs_are_not_told()
         return NodeRun(RunLog(self.settings.window), RunMasks([]))
 
-    def guidance(
+    def guidance_for(
         self, node: NodeRun, evaluation: Evaluation | None, sigma: float, post: PostCfg
     ) -> FiniteGuidance:
-        """Guidance for this evaluation: that of one before, where `every` has it used again, or its own.
+        """Guidance for this evaluation: computed for it or, if `every` allows, for an earlier one.
 
-        GuidanceSkipped where it cannot be had.
+        GuidanceSkipped if it cannot be computed, or if no prompt of the branch is active.
         """
         branch = choose_branch(self.settings.branch, evaluation, post)
         kept = node.reuse(self.settings.every, post.x.shape)
         return node.take(self.technique.compute(branch, evaluation, sigma, post), sigma) if kept is None else kept
 
     def fade_at(self, sigma: float, node: NodeRun, post: PostCfg) -> float:
-        """What the fade leaves of the scale, above 0 to 1; GuidanceSkipped where that is nothing."""
+        """The share of the scale that the fade leaves, above 0 and up to 1; GuidanceSkipped if it is 0."""
         if self.settings.fade == "none":
             return 1.0
         if node.fade_span is None:
@@ -190,10 +190,10 @@ class DelayedGuidance:
         return weight
 
     def fade_span(self, schedule: list[float], post: PostCfg) -> tuple[float, float]:
-        """Highest and lowest sigma of the fade in a run. Asked once a run: the model's sigmas lie on the GPU."""
+        """Highest and lowest sigma of the fade. Asked for once a run: reading the model's sigmas waits for the GPU."""
         model_sampling = post.model.model_sampling
         largest, smallest = float(model_sampling.sigma_max), float(model_sampling.sigma_min)
-        steps = [s for s in schedule[:-1] if s > 0]  # none where nobody told the schedule
+        steps = [s for s in schedule[:-1] if s > 0]  # none if `around_run` began no run
         return fade_span(self.settings.window, (largest, smallest), steps or [largest, smallest])
 
     def rescale(self, guidance: torch.Tensor, post: PostCfg) -> torch.Tensor:
@@ -205,7 +205,7 @@ class DelayedGuidance:
 
 
 def sigma_on_cpu(evaluation: Evaluation | None, post: PostCfg) -> float:
-    """The noise level as a number: from the copy that the evaluation sent ahead, if it was made for this sigma."""
+    """The noise level as a number: from the copy that the evaluation sent ahead, if it has this very sigma."""
     if evaluation is not None and evaluation.is_at(post.sigma):
         return float(evaluation.sigma_copy.tensor().max())
     return float(CpuCopy(post.sigma).tensor().max())

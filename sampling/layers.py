@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
 
 def layer_name_error(wanted: str) -> str | None:
-    """What is wrong with `wanted` as the name of a layer, whatever the model; None where nothing is."""
+    """What is wrong with `wanted` as the name of a layer, whatever the model; None if nothing is."""
     if wanted in (MIDDLE, AUTO) or re.fullmatch(r"[dmu]\d+(\.\d+)?", wanted):
         return None
     if re.search(r"[,;\-\s]", wanted.strip()):
@@ -41,7 +41,7 @@ def layer_name_error(wanted: str) -> str | None:
 
 
 def layers_of(model: ModelPatcher) -> dict[str, Layer]:
-    """All self-attentions of the model's UNet by name, in the order they run; empty where it is no UNet."""
+    """All self-attentions of the model's UNet by name, in the order in which they run; empty if it is no UNet."""
     unet = model.get_model_object("diffusion_model")
     found = {}
     for letter, (stage, attribute) in STAGES.items():
@@ -57,9 +57,9 @@ def layers_of(model: ModelPatcher) -> dict[str, Layer]:
 
 
 def self_attentions(block: torch.nn.Module | None) -> list[int]:
-    """Numbers of the transformers in a block of the UNet whose first attention looks at the picture itself.
+    """Numbers of those transformers in a block of the UNet whose first attention is a self-attention.
 
-    It may look at the prompt instead: then the host says disable_self_attn.
+    In the others it attends to the prompt, and the host marks them with disable_self_attn.
     """
     return [n for n, each in enumerate(transformers_of(block)) if not getattr(each, "disable_self_attn", False)]
 
@@ -81,7 +81,7 @@ def transformers_beside(model: ModelPatcher, layer: Layer) -> list[torch.nn.Modu
 def find_layer(model: ModelPatcher, wanted: str) -> Layer:
     """The layer that `wanted` names: `middle`, `auto`, or one by name.
 
-    ValueError lists the model's own, or says why it has none, and what helps.
+    ValueError if the model has no such layer: it lists those that it has or, if there are none, says why.
     """
     layers = layers_of(model)
     name = wanted if "." in wanted else f"{wanted}.0"
@@ -109,7 +109,7 @@ def no_layers_error(model: ModelPatcher) -> str:
     kind, found = kind_of(model), model.get_model_object("diffusion_model")
     if is_unet(found):
         return f"{kind} has no self-attention in its UNet. Use SD1.x, SD2.x or SDXL."
-    kinds = type(model.model.model_config).unet_config  # those of UNets alone say their number of channels
+    kinds = type(model.model.model_config).unet_config  # only the host's UNets are configured with model_channels
     if "model_channels" in kinds or any(map(is_unet, found.modules() if hasattr(found, "modules") else ())):
         return (
             f"the UNet of {kind} is hidden in a {type(found).__name__}, and so its attention cannot be read. "
@@ -127,6 +127,6 @@ def is_unet(module: torch.nn.Module) -> bool:
 
 
 def join_names(names: Iterable[str]) -> str:
-    """Names of layers, those of one block drawn together: `d0.0, d1.0 to d1.9, m0.0`."""
+    """Names of layers in one line, with those of one block as a range: `d0.0, d1.0 to d1.9, m0.0`."""
     blocks = [list(group) for _, group in groupby(names, key=lambda name: name.split(".")[0])]
     return ", ".join(block[0] if len(block) == 1 else f"{block[0]} to {block[-1]}" for block in blocks)

@@ -1,7 +1,7 @@
 """The masks of the last runs, kept for the mask preview: the one thing that outlives a run.
 
-A `MaskStore` hangs on the MODEL that a SAG node gives out, and every later clone of it shares that store. It holds the
-last few runs of each of the last few latent shapes: NumPy, eight pixels a byte, 512 bytes for a step at 512 x 512.
+A `MaskStore` belongs to the MODEL that a SAG node gives out, and all its clones share it. It holds the last few runs
+of each of the last few latent shapes, eight pixels to a byte: 512 bytes for a step of a 512 x 512 picture.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import numpy as np
 import torch
 
 MASK_STORE = "sag_delayed_activation masks"  # in model_options
-MOST_UNPACKED = 2**24  # pixels, of a byte each, that a run holds on the device before it packs them
+MOST_UNPACKED = 2**24  # pixels of a byte each; if a run has more on the device, it packs them
 SHAPES_KEPT = 4  # a base and its enlargements are sampled with one MODEL
 RUNS_KEPT = 4  # of each shape: the host may have kept the latents of a few seeds
-STEP_TOLERANCE = 1e-4  # relative: an evaluation whose sigma is nearer than this to a step's is that step
+STEP_TOLERANCE = 1e-4  # relative: sigmas that are nearer than this are those of one step
 
 
 def fingerprint(latent: torch.Tensor) -> int:
-    """A number that tells this latent from any other. Its values count as float16: some hosts hand latents on so."""
+    """A number that tells this latent from others. It is hashed as float16: the host may hand latents on as that."""
     return hash(latent.detach().to("cpu", torch.float16).numpy().tobytes())
 
 
 class PackedMask:
-    """A boolean mask [B, h, w], packed once somebody asks for it or the run ends."""
+    """A boolean mask [B, h, w]. It stays on its device until it is asked for or the run ends; then it is packed."""
 
     def __init__(self, mask: torch.Tensor) -> None:
         """`mask` is [B, 1, h, w], on any device."""
         self.shape = (mask.shape[0], *mask.shape[-2:])
-        self.packed = np.empty(0, dtype=np.uint8)  # until then
+        self.packed = np.empty(0, dtype=np.uint8)  # until it is packed
         self.mask: torch.Tensor | None = mask
 
     def pack(self) -> None:
@@ -48,10 +48,10 @@ class PackedMask:
 class StepMask(NamedTuple):
     """The mask with which one SAG node guided one evaluation of the model."""
 
-    evaluation: int  # of the run, from 0
+    evaluation: int  # its number in the run, from 0
     sigma: float
     mask: PackedMask
-    node: int = 0  # of the run's SAG nodes, in their order
+    node: int = 0  # its number among the run's SAG nodes, from 0
     reused: bool = False  # guidance and mask are those of an earlier evaluation
 
 
@@ -62,14 +62,14 @@ class RunMasks:
         """`schedule` are the run's sigmas, [steps + 1]."""
         self.schedule = schedule
         self.steps: list[StepMask] = []
-        self.sigmas: list[float] = []  # of every evaluation, those that did not act among them
+        self.sigmas: list[float] = []  # of every evaluation, also of those on which nothing acted
         self.lines: list[str] = []  # what each SAG node says that it did
         self.result = 0  # fingerprint of the latent that it gave
         self._unpacked: list[PackedMask] = []
         self._pixels = 0  # of them
 
     def add(self, step: StepMask) -> None:
-        """Keep the mask of one more step, on its device as long as they are few."""
+        """Keep one more mask; on its device, as long as there are few: to pack one is to wait for the device."""
         self.steps.append(step)
         self._unpacked.append(step.mask)
         self._pixels += math.prod(step.mask.shape)
@@ -85,7 +85,7 @@ class RunMasks:
     def step_of(self, evaluation: int) -> int | None:
         """The step, from 0, that begins with this evaluation; None for those that a sampler makes inside a step.
 
-        heun and its like end a step at the next one's sigma: of several evaluations in a row, the last begins a step.
+        heun and its like end a step at the next one's sigma. Of several in a row at one sigma, the last begins a step.
         """
         sigma, *following = self.sigmas[evaluation : evaluation + 2]
         if following and is_same_step(following[0], sigma):
@@ -93,7 +93,7 @@ class RunMasks:
         return next((i for i, s in enumerate(self.schedule[:-1]) if is_same_step(s, sigma)), None)
 
     def distinct(self) -> list[StepMask]:
-        """The steps that acted; where several nodes guided one evaluation by one and the same mask, the first."""
+        """The steps that acted; if several nodes guided one evaluation by the same mask, only the first of these."""
         first: dict[tuple[int, bytes], StepMask] = {}
         for step in self.steps:
             first.setdefault((step.evaluation, step.mask.packed.tobytes()), step)
@@ -122,7 +122,7 @@ class MaskStore:
             del self.runs[oldest]
 
     def run_of(self, latent: torch.Tensor) -> tuple[RunMasks | None, bool]:
-        """The run that gave this latent, and True; else the newest of its shape, or None, and False."""
+        """The run that gave this latent [B, C, h, w], and True; else the newest of that shape or None, and False."""
         runs = self.runs.get(tuple(latent.shape), [])
         wanted = fingerprint(latent)
         gave = next((run for run in reversed(runs) if run.result == wanted), None)

@@ -1,6 +1,6 @@
 """What a run did, told to the page from which it was queued: a line on the node, and numbers for its strip.
 
-It goes through the host's own server, as the progress of a run does. Where no server runs, or a script without a page
+It goes through the host's own server, as the progress of a run does. If no server runs, or if a script without a page
 queued the prompt, nothing is sent. What is sent never holds a picture or a prompt.
 """
 
@@ -21,12 +21,12 @@ RUN_ENDED = "sag_delayed_activation.run"  # the event; web/js/runs.js hears it a
 def node_under_way() -> str | None:
     """The page's id of the node that the host executes, "12:5" for node 5 in the subgraph 12; None if it does not say.
 
-    To have the id as an input (UNIQUE_ID) would put it into the keys of the host's cache: the node's own, and that of
+    The id is no input (UNIQUE_ID), since that would put it into the keys of the host's cache, for this node and for
     every sampler behind it.
     """
     try:
         from comfy_execution.utils import get_executing_context
-    except ImportError:  # the host moved it: then no page is told, and all else works
+    except ImportError:  # the host has moved it: then no page is told, and all else works
         return None
     context = get_executing_context()
     return None if context is None else context.node_id
@@ -40,7 +40,7 @@ def tell_page(node: str | None, log: RunLog) -> None:
         server = running_server()
         if server is not None and server.client_id is not None:
             send(server, node, log)
-    except Exception:  # of a host that has changed: no run shall end by it
+    except Exception:  # the host may have changed, and no run shall fail by that
         logging.warning("%s: the page was not told of the run", NAME, exc_info=True)
 
 
@@ -54,14 +54,14 @@ def running_server() -> PromptServer | None:
 
 
 def send(server: PromptServer, node: str, log: RunLog) -> None:
-    """To the client whose prompt is being executed."""
+    """Send the line and the numbers to the page whose prompt is being executed."""
     text = log.text()
     server.send_progress_text(f"⚠ {text}" if log.warns else text, node, sid=server.client_id)
     server.send_sync(RUN_ENDED, {"node": node, "text": text, **details(log)}, sid=server.client_id)
 
 
 def details(log: RunLog) -> dict[str, Any]:
-    """What the strip draws, and what it says in another language."""
+    """The numbers that the strip draws, and the line in parts, for other languages."""
     return {
         "sigmas": log.sigmas, "acted": log.acted, "skipped": list(log.skipped), "warns": log.warns,
         "start": log.window.start, "end": log.window.end, "clauses": [clause.for_page() for clause in log.clauses()],

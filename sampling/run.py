@@ -1,4 +1,4 @@
-"""What is kept for one sampling run: by its SAG nodes together, and by each of them."""
+"""What is kept for one sampling run: once for all its SAG nodes, and for each of them."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from .masks import MaskStore, RunMasks, StepMask
 from .page import tell_page
 from .run_log import RunLog
 
-RUN = "sag_delayed_activation run"  # the key of a Run in its own model_options
-NEAR = 1e-4  # relative: a schedule that begins this near to the model's largest sigma begins there
+RUN = "sag_delayed_activation run"  # where this run's data are kept, in its own model_options
+NEAR = 1e-4  # relative: a schedule that begins this near to the model's largest sigma counts as beginning there
 
 
 class NodeRun:
     """One node in one run: its log, and its newest guidance, which `every` may use again."""
 
     def __init__(self, log: RunLog, masks: RunMasks, shown_on: str | None = None) -> None:
-        """`shown_on` is the node of the page on which its line is shown."""
+        """`shown_on` is the page's id of the node that shows the line."""
         self.log, self.masks, self.shown_on = log, masks, shown_on
         self.guidance: FiniteGuidance | None = None
-        self.uses = 0  # of that guidance
+        self.uses = 0  # how often that guidance has acted
         self.fade_span: tuple[float, float] | None = None  # highest and lowest sigma of the fade, once it is asked for
 
     def reuse(self, every: int, shape: torch.Size) -> FiniteGuidance | None:
-        """The newest guidance, where it may serve one more evaluation of this latent shape."""
+        """The newest guidance, if it may act once more, and on a latent of this shape; else None."""
         if self.guidance is None or self.uses >= every or self.guidance.falling.shape != shape:
             return None
         return self.guidance
 
     def take(self, guidance: Guidance, sigma: float) -> FiniteGuidance:
-        """Guidance that was computed at this sigma; from now on the newest."""
+        """Make `guidance`, computed at `sigma`, the newest, and return it."""
         self.guidance, self.uses = FiniteGuidance.of(guidance, sigma), 0
         self.log.extra_calls += guidance.unet_calls
         return self.guidance
 
     def acted(self, sigma: float, guidance: FiniteGuidance) -> None:
-        """Note that the newest guidance acted on the evaluation that was noted last."""
+        """Note that `guidance`, the newest, acted on the evaluation that was noted last, at `sigma`."""
         place = self.log.newest
         self.masks.add(StepMask(place, sigma, guidance.mask, self.log.node, reused=self.uses > 0))
         self.log.acted.append(place)
@@ -51,13 +51,13 @@ class NodeRun:
 
 
 class Run:
-    """One sampling run, as its SAG nodes share it. No dict: a copy of the run's options must hand on this very one."""
+    """What the SAG nodes of one run share. It is no dict, since the host copies the dicts in a run's options."""
 
     def __init__(self, schedule: list[float], latent: torch.Tensor | None, largest_sigma: float) -> None:
-        """`schedule` are its sigmas [steps + 1], `latent` [B, C, h, w] is what it is given.
+        """`schedule` are its sigmas [steps + 1]; `latent` [B, C, h, w] is what it is given.
 
-        A whole sampling ends at 0, and begins with an empty latent or at `largest_sigma`, the model's. Any other run
-        may be a part of one.
+        It is a whole sampling if it ends at 0, and begins with an empty latent or at the model's `largest_sigma`. Any
+        other run may be a part of one.
         """
         self.masks, self.nodes, self.has_steps = RunMasks(schedule), dict[str, NodeRun](), len(schedule) > 1
         is_empty = latent is None or not latent.any()
@@ -65,19 +65,19 @@ class Run:
         self.is_whole = schedule[-1:] == [0.0] and (is_empty or begins_at_largest)
 
     def join(self, key: str, window: SigmaWindow, shown_on: str | None) -> None:
-        """The node named `key` takes part. It may already do so, where another sampling is nested in this run."""
+        """Let the node named `key` take part. It may do so already, if a sampling is nested in this run."""
         if key not in self.nodes:
             log = RunLog(window, self.is_whole, node=len(self.nodes))
             self.nodes[key] = NodeRun(log, self.masks, shown_on)
 
     def end(self, latent: torch.Tensor | None, store: MaskStore) -> None:
-        """It gave this latent [B, C, h, w], or None after an error or an interrupt: keep no tensor, and say it all."""
+        """End it, with the latent [B, C, h, w] that it gave, or None if it failed: keep no tensor, and say it all."""
         nodes = list(self.nodes.values())
         try:
-            self.masks.settle()  # waits for what the host waits for itself, the run's last latent
+            self.masks.settle()  # waits for the run's last latent, as the host itself will
             for node in nodes:
                 node.log.settle()
-        except RuntimeError:  # the device itself failed. The host has said so; the lines are still worth having
+        except RuntimeError:  # the device itself failed, as the host has said; the lines are still worth having
             latent = None
             for node in nodes:
                 node.log.finite.clear()

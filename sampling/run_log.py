@@ -13,12 +13,12 @@ from ..sag_core import SigmaWindow
 from .sentences import Phrase
 from .settings import NAME
 
-NO_FAULT = {"fadeIs0", "pureNoise", "noNegative", "negativeNotActive", "positiveNotActive"}  # reasons that are meant
+NO_FAULT = {"fadeIs0", "pureNoise", "noNegative", "negativeNotActive", "positiveNotActive"}  # expected, and no fault
 
 
 @functools.cache
 def say_once_that_runs_are_not_told() -> None:
-    """Of a guider that goes round the host's own beginning of a run."""
+    """Say, once for each start of the host, that a guider samples without calling `around_run`."""
     logging.info(
         "%s: a guider begins its runs in a way of its own. Guidance acts, but what it does is not told, every counts "
         "as 1, and an open fade spans the model's sigmas", NAME,
@@ -30,18 +30,18 @@ class RunLog:
     """What one node did in one run, and the line that says it."""
 
     window: SigmaWindow
-    is_whole: bool = True  # the run: a whole sampling, and no part of one
-    node: int = 0  # of the run's SAG nodes, in their order
+    is_whole: bool = True  # whether the run is a whole sampling, and no part of one
+    node: int = 0  # its number among the run's SAG nodes, from 0
     sigmas: list[float] = field(default_factory=list)  # of every evaluation
-    acted: list[int] = field(default_factory=list)  # places in sigmas of those on which it acted
-    not_finite: int = 0  # how often guidance was left out for a sample of the batch or more
-    finite: list[torch.Tensor] = field(default_factory=list)  # boolean [B] of each time it acted, not yet counted
+    acted: list[int] = field(default_factory=list)  # places in `sigmas` of those on which it acted
+    not_finite: int = 0  # how often guidance was left out for at least one picture of the batch
+    finite: list[torch.Tensor] = field(default_factory=list)  # boolean [B] for each time it acted, until counted
     extra_calls: int = 0
-    skipped: dict[int, Phrase] = field(default_factory=dict)  # places of others in the window, and why
+    skipped: dict[int, Phrase] = field(default_factory=dict)  # places in `sigmas` of others in the window, and why
 
     @property
     def newest(self) -> int:
-        """The place in sigmas of the evaluation that was noted last."""
+        """The place in `sigmas` of the evaluation that was noted last."""
         return len(self.sigmas) - 1
 
     @property
@@ -52,24 +52,24 @@ class RunLog:
         return not self.acted and (self.is_whole or self.was_kept_from_acting())
 
     def was_kept_from_acting(self) -> bool:
-        """Whether every evaluation in the window was skipped, for reasons that nobody wants."""
+        """Whether every evaluation in the window was skipped, and each for a reason that is a fault."""
         inside = [place for place, sigma in enumerate(self.sigmas) if sigma in self.window]
         reasons = [self.skipped.get(place) for place in inside]
         return bool(reasons) and all(reason is not None and reason.key not in NO_FAULT for reason in reasons)
 
     def write(self) -> None:
-        """One line: what was done, or why nothing was."""
+        """Log the line: what was done, or why nothing was."""
         logging.log(logging.WARNING if self.warns else logging.INFO, "%s", self.summary())
 
     def settle(self) -> None:
-        """Count what was not finite, and let go of the tensors that say so. Waits for the device, once."""
+        """Count where guidance was not finite, and let go of the tensors that say so. Waits for the device, once."""
         if self.finite:
             finite = torch.stack([finite.all() for finite in self.finite]).tolist()
             self.not_finite += finite.count(False)
             self.finite.clear()
 
     def summary(self) -> str:
-        """The whole line, without its end."""
+        """The whole line."""
         return f"{NAME}: {self.text()}"
 
     def text(self) -> str:
@@ -77,7 +77,7 @@ class RunLog:
         return "; ".join(map(str, self.clauses()))
 
     def clauses(self) -> list[Phrase]:
-        """What the line is made of."""
+        """The parts of the line."""
         left_out = [Phrase.of("notFinite", number=self.not_finite)] if self.not_finite else []
         return [self.what_was_done(), *left_out, *self.what_was_skipped()]
 
@@ -97,7 +97,7 @@ class RunLog:
         return Phrase.of("noneInside", count=count, start=start, end=end, high=high, low=low)
 
     def what_was_skipped(self) -> list[Phrase]:
-        """Each reason with its number, the most frequent first."""
+        """Each reason with how often it came, the most frequent first."""
         counts = Counter(self.skipped.values()).most_common()
         reasons = [Phrase.of("because", number=number, reason=reason) for reason, number in counts]
         return [Phrase.of("skippedSome", number=len(self.skipped), first=reasons[0]), *reasons[1:]] if reasons else []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def schedule_of(model: ModelPatcher, scheduler: str, steps: int, denoise: float, sampler_name: str) -> torch.Tensor:
-    """The sigmas that the host's KSampler takes, float32 [steps + 1] on the CPU; ValueError where it has none."""
+    """The sigmas of the host's KSampler, float32 [n + 1] on the CPU, n mostly `steps`; ValueError if there are none."""
     import comfy.samplers
 
     cpu = torch.device("cpu")
@@ -25,17 +25,17 @@ def schedule_of(model: ModelPatcher, scheduler: str, steps: int, denoise: float,
 
 
 def percent_to_sigma(model_sampling: Any, percent: float) -> float:
-    """The host's, as start_percent and end_percent of other nodes mean it; 0 is the start, whatever its sigma."""
+    """The sigma that start_percent and end_percent of other nodes mean; infinite at 0, so above every first step."""
     return math.inf if percent <= 0 else float(model_sampling.percent_to_sigma(percent))
 
 
 def percents_of(model_sampling: Any) -> list[float]:
-    """The sigmas at 0.00, 0.01, ... 1.00 of the way, with the largest and the smallest at its ends."""
+    """The sigmas at the percents 0.00, 0.01, ... 1.00, with the model's largest and smallest at the two ends."""
     between = [percent_to_sigma(model_sampling, hundredth / 100) for hundredth in range(1, 100)]
     return [float(model_sampling.sigma_max), *between, float(model_sampling.sigma_min)]
 
 
 def preset_bounds(model_sampling: Any, preset: str) -> tuple[float, float]:
-    """Highest and lowest sigma of `all`, `late` or the interval."""
+    """Highest and lowest sigma of the preset: `all`, `late` or the interval."""
     late = LATE_SHARE * float(model_sampling.sigma_max)
     return {"all": (math.inf, 0.0), "late": (late, 0.0)}.get(preset, GUIDANCE_INTERVAL)

@@ -1,7 +1,7 @@
 """What self-attention guidance does in an evaluation: the mask, the degraded latent, the second look at it.
 
-This is the seam. It knows nothing of the window, of fade, rescale, every, or of the log: it gives `Guidance`. Another
-kind of guidance is another class with the same three methods: `install`, `wanted_cond_index` and `compute`.
+It knows nothing of the window, the fade, rescale, every or the log: it gives `Guidance`. So another kind of guidance is
+another class with the same three methods, `install`, `wanted_cond_index` and `compute`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from .settings import Settings
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
 
-LEAST_X0 = 1e-3  # share of x0 in a latent below which a change of x0 is not seen
+LEAST_X0 = 1e-3  # share of x0 in a latent; with less, the model would not see that x0 was changed
 
 
 @dataclass(frozen=True)
 class SelfAttentionGuidance:
     """Self-attention guidance by one layer of the UNet.
 
-    `key` names this node's entries in the run's options, so that several of these nodes do not meet.
+    `key` names this node's data in the run's options, so that several SAG nodes keep theirs apart.
     """
 
     settings: Settings
@@ -45,8 +45,8 @@ class SelfAttentionGuidance:
     def install(self, model: ModelPatcher) -> None:
         """Register the recorder on `model`, the caller's own clone."""
         present = model.model_options.get("transformer_options", {}).get("patches_replace", {}).get("attn1", {})
-        # Under the block's own key another node's pass (PAG) can still replace the recorder for a moment;
-        # under the transformer's key it could not, so that one is taken only where it is taken already.
+        # For a pass of its own, another node (PAG) puts its patch under the block's key. A recorder under the
+        # transformer's key, which the host asks first, would shut it out: it goes there only if that is taken already.
         block, transformer = self.layer.block, self.layer.transformer
         hosts_own = HostAttention.of(transformers_beside(model, self.layer))
         for address in [block] + [own for own in [(*block, transformer)] if own in present]:
@@ -54,17 +54,17 @@ class SelfAttentionGuidance:
             model.set_model_attn1_replace(recorder, *address)
 
     def wanted_cond_index(self, conds: list[Conds | None]) -> int | None:
-        """The cond_index of the side that will be read, of those about to be evaluated; None where it is not known."""
+        """The cond_index of that side of `conds` which will be read; None if it cannot be known before."""
         return usual_cond_index(self.settings.branch, conds)
 
     def compute(self, branch: Branch, evaluation: Evaluation | None, sigma: float, post: PostCfg) -> Guidance:
-        """`degraded - sag` for what was recorded in `evaluation`; GuidanceSkipped where it cannot be made."""
+        """Guidance, `degraded - sag`, from what was recorded in `evaluation`; GuidanceSkipped if it cannot be made."""
         evaluation = self.usable(evaluation, post)
         if is_pure_noise(sigma, post.model.model_sampling):
             raise GuidanceSkipped("pureNoise")
         index = branch.cond_index(evaluation)
         mask = self.mask(branch, index, evaluation.by_prompt(), post.x)
-        # The model's own, as the second look will be. A pre-CFG function (Skimmed CFG) may have replaced x0 since.
+        # The model's own, as sag will be: a pre-CFG function (Skimmed CFG) may have given CFG another one.
         x0 = evaluation.predictions[index] if evaluation.predictions else branch.x0
         degraded = degrade(x0, mask, self.settings.blur_sigma)
         sag, unet_calls = self.evaluate_degraded(degraded - x0, branch.prompts, index, post)
@@ -72,7 +72,7 @@ class SelfAttentionGuidance:
         return Guidance(falling=degraded - sag, staying=detail, mask=mask, unet_calls=unet_calls)
 
     def usable(self, evaluation: Evaluation | None, post: PostCfg) -> Evaluation:
-        """The evaluation, where a mask can be made of it; GuidanceSkipped elsewhere."""
+        """The evaluation, if a mask can be made from it; else GuidanceSkipped."""
         height, width = post.x.shape[-2:]
         if min(height, width) < SMALLEST_SIDE:
             raise GuidanceSkipped("tooSmall", height=height, width=width)
@@ -91,7 +91,7 @@ class SelfAttentionGuidance:
     ) -> torch.Tensor:
         """Where the branch's attention is above `threshold`: boolean [B, 1, h, w] for the latent `x`.
 
-        GuidanceSkipped where the attention of a prompt that counts was not recorded.
+        GuidanceSkipped if no prompt has a weight, or if the attention of one that has was not recorded or does not fit.
         """
         batch, height, width = x.shape[0], *x.shape[-2:]
         blend = None
@@ -116,12 +116,12 @@ class SelfAttentionGuidance:
     ) -> tuple[torch.Tensor, int]:
         """sag [B, C, h, w] for `change` = degraded - x0, and the number of UNet calls that it took.
 
-        GuidanceSkipped where a cache answered, and not the UNet.
+        GuidanceSkipped if a cache answered in place of the UNet.
         """
         import comfy.samplers
 
-        # Noising is linear in x0 for every model_sampling: noising the change alone gives what to add to x,
-        # and so the noise in x stays as it is (1 * change for EPS and v-prediction, (1 - sigma) * change for flow).
+        # Noising is linear in x0 for every model_sampling. So it gives, for the change alone and a noise of 0, what to
+        # add to x: 1 * change for EPS and v-prediction, (1 - sigma) * change for flow. The noise in x stays as it is.
         model = post.model
         sigma = post.sigma.view(-1, *[1] * (post.x.ndim - 1))
         added = model.model_sampling.noise_scaling(sigma, torch.zeros_like(change), change)
@@ -129,8 +129,8 @@ class SelfAttentionGuidance:
         degraded_pass = DegradedPass()
         options = post.model_options.copy()
         options["transformer_options"] = {**post.transformer_options, self.key: degraded_pass}
-        own = [renamed(prompt, self.key) for prompt in prompts]
-        # At the prompt's own cond_index, so that patches which go by it (IPAdapter) treat it as what it is.
+        own = [with_own_uuid(prompt, self.key) for prompt in prompts]
+        # At the prompts' own cond_index, so that patches that go by it (IPAdapter) know their side.
         conds = [None] * cond_index + [own]
         predictions = comfy.samplers.calc_cond_batch(model, conds, post.x + added, post.sigma, options)
         if not degraded_pass.unet_calls:
@@ -138,7 +138,7 @@ class SelfAttentionGuidance:
         return predictions[cond_index], degraded_pass.unet_calls
 
     def nothing_recorded(self, transformer_options: TransformerOptions) -> GuidanceSkipped:
-        """Says why: it names the node that took the layer's attention away, if one did."""
+        """Why nothing was recorded: a pack, which it names, replaced the layer's attention, or the UNet did not run."""
         replaces = transformer_options.get("patches_replace", {}).get("attn1", {})
         for address in ((*self.layer.block, self.layer.transformer), self.layer.block):
             patch = replaces.get(address)
@@ -148,26 +148,26 @@ class SelfAttentionGuidance:
         return GuidanceSkipped("unetNotRun")
 
 
-def renamed(prompt: Prompt, by: str) -> Prompt:
-    """The prompt with a uuid of its own, the same for the same `by`.
+def with_own_uuid(prompt: Prompt, by: str) -> Prompt:
+    """The prompt with another uuid, made from its own and `by`, and so the same in every step.
 
-    So it is the same in every step, and caches that go by uuid never mix its calls with those of the prompt itself.
+    Caches that go by uuid then never mix the calls for this one with those for the prompt itself.
     """
     return {**prompt, "uuid": uuid.uuid5(prompt["uuid"], by)}
 
 
 def is_deep_cache(wrapper: Callable[..., Any] | None) -> bool:
-    """Whether `wrapper`, which goes round the UNet's calls, is DeepCache's; several packs have it, under that name.
+    """Whether `wrapper`, which goes round the UNet's calls, is DeepCache's. Several packs have it, under that name.
 
-    Every few calls it has the whole UNet run. The calls between get the deep features of that one, whichever prompts
-    it had: an error where these were two, a wrong answer where it was one.
+    It runs the whole UNet on every few calls only, and gives the calls between the deep features of the last whole one.
+    For the degraded latent, that is an error if that call had two prompts, and a wrong answer if it had one.
     """
     name = getattr(wrapper, "__qualname__", type(wrapper).__qualname__)
     return re.search("deep_?cache", name, re.IGNORECASE) is not None
 
 
 def is_pure_noise(sigma: float, model_sampling: Any) -> bool:
-    """Whether nothing of x0 is in the latent at `sigma`: at 1 of a flow model, x = sigma * noise + (1 - sigma) * x0."""
+    """Whether the latent at `sigma` holds no x0, as at 1 in flow models, whose x = sigma * noise + (1 - sigma) * x0."""
     if abs(sigma - 1) > LEAST_X0:
         return False
     share = model_sampling.noise_scaling(torch.tensor([sigma]), torch.zeros(1), torch.ones(1))

@@ -1,4 +1,4 @@
-"""Every sentence of a run's line. `locales/*/main.json` has them in other languages, under the same keys."""
+"""Every sentence that a run's line can hold. `locales/*/main.json` has them in other languages, by the same keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SENTENCES = {
     "notFinite": "on {number} of them guidance was not finite for some picture and left out for it",
     "skippedSome": "skipped {number} in the window: {first}",
     "because": "{number} because {reason}",
-    # words that stand in other sentences
+    # words that are filled into other sentences
     "negative": "negative",
     "positive": "positive",
     "input": "input",
@@ -48,7 +48,7 @@ REASONS = {  # why guidance did not act on an evaluation
 
 
 class Phrase(NamedTuple):
-    """One of these sentences or words, by its key, and what is filled in: numbers, texts, or other phrases."""
+    """A sentence or word of this module, by its key, and what is filled into it: numbers, texts or other phrases."""
 
     key: str
     words: tuple[tuple[str, Any], ...] = ()
@@ -68,7 +68,7 @@ class Phrase(NamedTuple):
 
 
 class GuidanceSkipped(Exception):
-    """Guidance cannot act on this evaluation. `reason`, one of REASONS, goes into the log."""
+    """Guidance cannot act on this evaluation. `guide` catches it, and `reason`, one of REASONS, goes into the line."""
 
     def __init__(self, reason: str, **words: Any) -> None:
         self.reason = Phrase.of(reason, **words)

@@ -56,7 +56,7 @@ def test_of_a_call_the_rows_of_the_prompts_that_will_be_read_are_kept(indices, w
     q = rows(2 * len(indices))  # two pictures
     call = AttentionCall.of(q, q + 100, told(*zip(indices, "abc", strict=False)), wanted)
     assert firsts(call.q) == kept and firsts(call.k) == [100 + row for row in kept]
-    assert list(call.prompts) == whose and len(call.cond_indices) == len(whose)
+    assert list(call.uuids) == whose and len(call.cond_indices) == len(whose)
     assert (call.q is q) == (len(kept) == len(q))  # where all are kept, none is copied
 
 
