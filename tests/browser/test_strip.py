@@ -284,6 +284,21 @@ def test_a_preset_is_shown_and_not_dragged(comfy, find, preset, line):
 
 
 @in_both_modes
+def test_a_sampler_that_asks_the_model_more_than_once_a_step_costs_at_least_a_call_for_each(comfy, find):
+    for sampler, calls in {"euler": ": 20", "heun": ": at least 20", "uni_pc": ": 20"}.items():
+        comfy.set_value("window", "sampler_name", sampler)
+        find.waits_for(f"to the end{calls} extra calls")
+
+
+@pytest.mark.parametrize("unit", ["step", "percent"])
+def test_with_one_end_wired_in_it_says_that_a_run_will_tell(comfy, find, unit):
+    comfy.set_value("window", "unit", unit)
+    comfy.add({"number": ("PrimitiveFloat", (50, 540), {})}, ["number.FLOAT > window.end"])
+    find.waits_for("wired in: its steps show after a run")
+    assert not any(grip.is_visible() for grip in find.element().query_selector_all("[role=slider]"))
+
+
+@in_both_modes
 def test_after_a_run_the_curve_is_the_models_own(comfy, find, mode):
     assert find.line().startswith("a guess until it has run: ")
     start = {"classic": 13, "Nodes 2.0": 14}[mode]  # the host runs nothing twice

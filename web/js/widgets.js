@@ -8,6 +8,12 @@ export function valueOf(node, name) {
   return slot >= 0 && node.isInputConnected(slot) ? undefined : widgetOf(node, name)?.value;
 }
 
+/** What Python says of an input, besides its kind. @param {ComfyNode} node @param {string} name */
+export function optionsOf(node, name) {
+  const { required, optional } = /** @type {any} */ (node.constructor).nodeData.input;
+  return { ...required, ...optional }[name][1];
+}
+
 /** @param {ComfyNode} node @param {string} name @param {number} value */
 export function setValue(node, name, value) {
   const widget = widgetOf(node, name);
