@@ -101,12 +101,12 @@ def environment(host: Path) -> str:
 
 
 def test(python: str, host: Path, more: list[str]) -> None:
-    """All tests; with no arguments for pytest, also those of the newest page, and of the real host on older ones."""
+    """All tests, on the newest page; with no arguments for pytest, many on the own page and on older hosts too."""
     run([python, "-m", "ruff", "check", "."], "ruff")
     types(python)
-    run([python, *PYTEST, *AT_ONCE, "tests", *more], "pytest", host)
+    run([python, *PYTEST, *AT_ONCE, "tests", *NEWEST_PAGE, *more], "pytest", host)
     if not more:
-        run([python, *PYTEST, *AT_ONCE, "tests/browser", *NEWEST_PAGE], "The tests of the newest page", host)
+        run([python, *PYTEST, "tests/browser", "-m", "own_page"], "The tests of the host's own page", host)
         on_hosts(python, [OLDEST, MIDDLE])
 
 
