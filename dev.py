@@ -18,6 +18,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -92,13 +93,17 @@ def environment(host: Path) -> str:
 
 
 def test(python: str, host: Path, more: list[str]) -> None:
-    """All tests; with no arguments for pytest, also those of the newest page, and of the real host on the oldest."""
+    """All tests, on the newest page; with no arguments for pytest, some on the own page, and tests/host on the oldest."""
     run([python, "-m", "ruff", "check", "."], "ruff")
     types(python)
-    run([python, *PYTEST, *AT_ONCE, "tests", *more], "pytest", host)
+    run([python, *PYTEST, *AT_ONCE, "tests", *NEWEST_PAGE, *more], "pytest", host)
     if not more:
-        run([python, *PYTEST, *AT_ONCE, "tests/browser", *NEWEST_PAGE], "The tests of the newest page", host)
-        on_hosts(python, [OLDEST], *AT_ONCE)
+        own_page = [python, *PYTEST, "tests/browser", "-m", "own_page"]
+        with ThreadPoolExecutor(2) as pool:  # a core each
+            waiting = [pool.submit(run, own_page, "The tests of the host's own page", host),
+                       pool.submit(on_hosts, python, [OLDEST])]  # fmt: skip
+            for each in waiting:
+                each.result()
 
 
 def types(python: str) -> None:

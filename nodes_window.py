@@ -122,7 +122,7 @@ class SAGSigmaWindow:
                 "sampler_name": (comfy.samplers.SAMPLER_NAMES, {"tooltip": (
                     "Your sampler. It matters for dpm_2, dpm_2_ancestral, uni_pc and uni_pc_bh2, whose schedules "
                     "differ. No promise for dpm_adaptive and dpm_fast."
-                )}),
+                ), "once_a_step": sorted(ONCE_A_STEP)}),  # for the page: web/js/sigma_window.js
             },
         }  # fmt: skip
 

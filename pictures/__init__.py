@@ -1,4 +1,4 @@
-"""What is drawn, with Pillow. It takes long to import: ask for it when something is to be drawn."""
+"""Everything that is drawn. Pillow takes long to import, so import this only when something is to be drawn."""
 
 from .mask_tiles import latent_picture, notice, resize_masks, tile
 from .schedule_plot import plot

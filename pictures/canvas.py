@@ -8,21 +8,21 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-FINER = 2  # drawn this much larger and reduced, for smooth edges
+FINER = 2  # everything is drawn this much larger and then reduced, for smooth edges
 
 PAPER, INK, DIM, GRID = "#1f2126", "#f2f2f2", "#a3a8b3", "#363a43"
 WINDOW, EDGE, ACTIVE, IDLE = "#4a3a1c", "#c98a1b", "#ffc04d", "#7f8797"
 
 
 class Canvas:
-    """Pillow's drawing in pixels of the finished picture."""
+    """Draws with Pillow. All lengths are pixels of the finished picture."""
 
     def __init__(self, width: int, height: int) -> None:
         self.image = Image.new("RGB", (width * FINER, height * FINER), PAPER)
         self.draw = ImageDraw.Draw(self.image)
 
     def text(self, x: float, y: float, text: str, size: int, color: str, anchor: str = "la", widest: int = 0) -> None:
-        """Text with Pillow's two-letter anchor, in a smaller size where it would be wider than `widest`."""
+        """Text at Pillow's two-letter `anchor`, made smaller if it would be wider than `widest`."""
         font = ImageFont.load_default(size * FINER)
         if widest and font.getlength(text) > widest * FINER:
             font = ImageFont.load_default(size * FINER * widest * FINER / font.getlength(text))
@@ -40,7 +40,7 @@ class Canvas:
         self.draw.ellipse([c * FINER for c in corners], fill=color)
 
     def paste(self, picture: Image.Image, left: float, top: float) -> None:
-        """A picture in its own size."""
+        """Put a picture in, at its own size."""
         larger = picture.resize((picture.width * FINER, picture.height * FINER), Image.Resampling.NEAREST)
         self.image.paste(larger, (round(left * FINER), round(top * FINER)))
 

@@ -15,18 +15,18 @@ from .canvas import ACTIVE, DIM, INK, Canvas
 if TYPE_CHECKING:
     from comfy.latent_formats import LatentFormat
 
-LONGEST = 512  # pixels of a tile's longer side, without its label
+LONGEST = 512  # pixels of the longer side of a tile's pictures, without the label
 LABEL_HEIGHT, LABEL_SIZE, CAPTION_SIZE = 72, 24, 19
-NARROWEST = 360  # of a tile: below it the label would be too small to read
+NARROWEST = 360  # width of a tile: in less, the label would be too small to read
 GAP = 4  # between the pictures of a batch
 SHADE = 0.35  # brightness that is left outside the mask
-TINT = 0.25  # share of the mask's colour inside it: it must show on black, too
+TINT = 0.25  # share of ACTIVE inside the mask: it must show on black, too
 LINE_WIDTH = 2
 NOTICE_WIDTH, NOTICE_LINE, NOTICE_CHARACTERS = 768, 40, 52
 
 
 def latent_picture(latent: torch.Tensor, latent_format: LatentFormat) -> torch.Tensor:
-    """A rough picture [B, h, w, 3] of a latent [B, C, h, w], by the host's own factors where it has some."""
+    """A rough picture [B, h, w, 3] of a latent [B, C, h, w]: by the host's own factors if it has some, else grey."""
     factors = getattr(latent_format, "latent_rgb_factors", None)
     if factors and len(factors) == latent.shape[1]:
         x0 = latent_format.process_in(latent.float().cpu())
@@ -39,13 +39,13 @@ def latent_picture(latent: torch.Tensor, latent_format: LatentFormat) -> torch.T
 
 
 def tile_grid(count: int) -> tuple[int, int]:
-    """Rows and columns for the pictures of a batch, as square as they go."""
+    """Rows and columns for `count` pictures of a batch, as square as can be."""
     columns = math.ceil(math.sqrt(count))
     return math.ceil(count / columns), columns
 
 
 def resize_masks(masks: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Masks [B, h, w] at another size, each pixel that of its place. Some samplers look at a smaller latent between."""
+    """Masks [B, h, w] at another size, by the nearest pixel: some samplers evaluate a smaller latent in between."""
     rows, columns = (np.arange(new) * old // new for new, old in zip((height, width), masks.shape[1:], strict=True))
     return masks[:, rows][:, :, columns]
 
@@ -64,7 +64,7 @@ def draw_mask(picture: np.ndarray, mask: np.ndarray, width: int, height: int) ->
 
 
 def outline(inside: np.ndarray) -> np.ndarray:
-    """The pixels of a boolean [H, W] within LINE_WIDTH of a pixel outside; the frame's border is none."""
+    """The true pixels of [H, W] within LINE_WIDTH of a false one. The picture's own border is no such place."""
     padded = np.pad(inside, LINE_WIDTH, mode="edge")
     height, width = inside.shape
     shifts = range(2 * LINE_WIDTH + 1)
@@ -73,7 +73,7 @@ def outline(inside: np.ndarray) -> np.ndarray:
 
 
 def tile(pictures: np.ndarray, masks: np.ndarray, label: str, caption: str) -> torch.Tensor:
-    """IMAGE [1, H, W, 3]: pictures [n, H, W, 3], n at least 1, with masks [B, h, w] over them, and two lines below."""
+    """IMAGE [1, H, W, 3]: masks [B, h, w] over pictures [n, H, W, 3], repeated if n < B; two lines of text below."""
     rows, columns = tile_grid(len(masks))
     high, wide = pictures.shape[1:3]
     shrink = LONGEST / max(high * rows, wide * columns)

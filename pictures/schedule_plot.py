@@ -11,13 +11,13 @@ from .canvas import ACTIVE, DIM, EDGE, GRID, IDLE, INK, WINDOW, Canvas
 
 WIDTH, HEIGHT = 1024, 768
 LEFT, TOP, RIGHT, BOTTOM = 128, 232, WIDTH - 36, HEIGHT - 100  # the axes' frame, pixels of the finished picture
-SMALLEST_DOT = 5  # radius of an active step's
-LABEL_ROOM = 38  # between two labels of the sigma axis
+SMALLEST_DOT = 5  # radius of an active step's dot
+LABEL_ROOM = 38  # least distance of two labels of the sigma axis
 TITLE, TEXT, SMALL = 42, 36, 30  # font sizes: still legible where the page shows the picture at a third
 
 
 class Axes:
-    """Where a step and a sigma lie in the picture: steps linear from left to right, sigma logarithmic and upwards."""
+    """Where steps and sigmas lie in the picture: steps go from left to right, sigmas upwards on a logarithmic scale."""
 
     def __init__(self, steps: list[float]) -> None:
         low, high = math.log(steps[-1]), math.log(steps[0])
@@ -29,7 +29,7 @@ class Axes:
         return LEFT + (RIGHT - LEFT) * (step + 0.5) / self.count
 
     def y(self, sigma: float) -> float:
-        """The height of a sigma; what is outside the frame lies on its border."""
+        """The y of a sigma; one that is beyond the frame lies on its border."""
         if sigma <= 0:
             return BOTTOM
         share = (math.log(sigma) - self.low) / (self.high - self.low)
@@ -37,7 +37,7 @@ class Axes:
 
 
 def sigma_ticks(low: float, high: float) -> list[float]:
-    """Round sigmas from `low` to `high`: powers of ten, and as many between as a few labels need."""
+    """Round sigmas from `low` to `high`: powers of ten and, if these are fewer than three, numbers between them."""
     decades = range(math.floor(math.log10(low)) - 2, math.ceil(math.log10(high)) + 1)
     for digits in ([1], [1, 3], [1, 2, 5], range(1, 10), range(10, 100, 2), range(100, 1000, 2)):
         ticks = sorted({float(f"{digit}e{decade}") for decade in decades for digit in digits})
@@ -54,7 +54,7 @@ def step_ticks(count: int) -> range:
 
 
 def draw_axes(canvas: Canvas, axes: Axes) -> None:
-    free: float = BOTTOM  # labels go upwards, each where the one below leaves room
+    free: float = BOTTOM  # labels are set upwards, each only if the one below leaves room
     for sigma in sigma_ticks(math.exp(axes.low), math.exp(axes.high)):
         y = axes.y(sigma)
         canvas.line([(LEFT, y), (RIGHT, y)], GRID)
@@ -85,7 +85,7 @@ def plot(
 ) -> torch.Tensor:
     """The schedule with the window shaded and the active steps marked: IMAGE [1, HEIGHT, WIDTH, 3].
 
-    `sigmas` ends with the 0 that is no step. `bounds` are the window's start and end as text.
+    `sigmas` are a schedule, whose last one, 0, begins no step. `bounds` are the window's start and end as text.
     """
     steps = sigmas[:-1]
     canvas, axes = Canvas(WIDTH, HEIGHT), Axes(steps)

@@ -20,6 +20,11 @@ settings.register_profile("nightly", max_examples=500, deadline=None, database=N
 settings.load_profile("normal")
 
 
+def pytest_addoption(parser):
+    """For tests/browser; here, since pytest reads no further before it reads the command line."""
+    parser.addoption("--page", default="own", help="a version of comfyui-frontend-package, or own: the host's")
+
+
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which not every tier needs
 def pytest_xdist_make_scheduler(config, log):
     """With `-n 2 --dist loadfile` a file's tests share a process; and the browser's files share one, and its server."""

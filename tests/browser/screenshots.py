@@ -43,14 +43,11 @@ LOOK_AT = """kind => {
 
 
 @pytest.fixture
-def mode():
-    return "Nodes 2.0"
-
-
-@pytest.fixture
-def screen():
+def comfy(open_page, server):
     """Roomy, so that the page's own bars lie beside the nodes."""
-    return {"viewport": {"width": 1800, "height": 1200}, "device_scale_factor": FINER}
+    page = open_page(server, "Nodes 2.0", {"viewport": {"width": 1800, "height": 1200}, "device_scale_factor": FINER})
+    yield page
+    page.close()
 
 
 def seen(comfy, places, square=False):

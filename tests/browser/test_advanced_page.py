@@ -3,7 +3,7 @@
 import pytest
 from demo_graph import ADVANCED, sampled
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 
 
 @pytest.fixture
@@ -48,13 +48,13 @@ def failed(page, sentence):
     assert page.outline(page.ids["sag"]) == "#f0f"
 
 
-def test_a_range_of_layers_is_refused_by_name_and_the_node_outlined(advanced):
-    advanced.type_value("layer", "d2.2-9", advanced.ids["sag"])
-    advanced.run()
-    failed(advanced, "layer must name one layer, lists and ranges are not read, got d2.2-9")
+def test_a_range_of_layers_is_refused_by_name_and_the_node_outlined(fresh):
+    fresh.build(*sampled(ADVANCED, layer="d2.2-9"))
+    fresh.run()
+    failed(fresh, "layer must name one layer, lists and ranges are not read, got d2.2-9")
 
 
-def test_a_layer_that_the_model_lacks_is_answered_with_those_it_has(advanced):
-    advanced.type_value("layer", "d7.3", advanced.ids["sag"])
-    advanced.run()
-    failed(advanced, "no self-attention at layer=d7.3; it has d0.0, d1.0, m0.0, u0.0, u1.0, u2.0")
+def test_a_layer_that_the_model_lacks_is_answered_with_those_it_has(fresh):
+    fresh.build(*sampled(ADVANCED, layer="d7.3"))
+    fresh.run()
+    failed(fresh, "no self-attention at layer=d7.3; it has d0.0, d1.0, m0.0, u0.0, u1.0, u2.0")

@@ -11,11 +11,6 @@ pytestmark = pytest.mark.browser
 MISSING = "() => app.graph._nodes.filter(n => !LiteGraph.registered_node_types[n.type]).map(n => n.type)"
 
 
-@pytest.fixture
-def comfy(used):
-    return used
-
-
 @pytest.fixture(params=EXAMPLES, ids=lambda path: path.stem)
 def example(request):
     return request.param
@@ -30,7 +25,6 @@ def complaints(server, prompt):
 
 
 def test_each_example_opens_from_the_template_browser_without_missing_nodes(comfy, example):
-    comfy.clear()
     comfy.page.get_by_role("button", name="Templates").click()
     comfy.page.get_by_role("dialog").get_by_placeholder("Search").fill(example.stem)
     comfy.page.get_by_role("dialog").get_by_text(example.stem, exact=True).first.click()

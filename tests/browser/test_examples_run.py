@@ -28,8 +28,8 @@ def server(serve, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def comfy(server, page_on):
-    page = page_on(server)
+def comfy(server, open_page):
+    page = open_page(server)
     yield page
     page.close()
 

@@ -7,7 +7,7 @@ import pytest
 
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 DOCS = Path(__file__).parents[2] / "web" / "docs"
 # Each picture: its width in the file, its width on the screen, the panel's width. Waits until all have come or failed.
 PICTURES = """async panel => {
@@ -17,21 +17,24 @@ PICTURES = """async panel => {
 }"""
 
 
-@pytest.fixture(params=NODES)
+@pytest.fixture(scope="module", params=NODES)
 def kind(request):
     return request.param
 
 
-@pytest.fixture
-def panel(comfy, kind):
+@pytest.fixture(scope="module")
+def panel(open_page, server, kind):
     """The node's help, opened as a user does: a click on the node's title, one on the info button above it."""
+    comfy = open_page(server)
     comfy.build({"node": (kind, (500, 300), {})}, [])
     title = comfy.area(comfy.ids["node"])
     comfy.page.mouse.click(title["x"] + 60, title["y"] - 12)
     comfy.page.get_by_test_id("info-button").click()
     shown = comfy.page.locator(".node-help-content")
     shown.get_by_role("heading", name="Inputs").wait_for()
-    return shown
+    yield shown
+    comfy.close()
+    assert comfy.complaints() == []
 
 
 def test_the_panel_shows_the_help_page_rendered(panel, kind):

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from demo_graph import ADVANCED, BASIC, PREVIEW, WINDOW, preview, sampled
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 
 
@@ -37,7 +37,6 @@ def defaults(server, kind):
 
 @pytest.mark.parametrize("kind", [BASIC, ADVANCED, WINDOW, PREVIEW])
 def test_searched_by_its_name_it_is_placed_with_its_defaults(comfy, server, kind):
-    comfy.clear()
     node = comfy.place_by_search(kind, kind.lower())
     assert comfy.values(node) == defaults(server, kind)
 
@@ -49,7 +48,6 @@ def test_searched_by_its_name_it_is_placed_with_its_defaults(comfy, server, kind
 def test_searched_by_an_alias_it_is_found(comfy, server, kind, alias):
     if "search_aliases" not in server.get(f"/object_info/{quote(kind)}")[kind]:
         pytest.skip("this host's /object_info carries no aliases")
-    comfy.clear()
     assert comfy.place_by_search(kind, alias)
 
 
@@ -118,11 +116,11 @@ def test_the_ancestors_saved_workflow_opens_with_its_values(comfy, tmp_path, ext
 
 
 @in_both_modes
-def test_a_refused_window_is_named_on_the_page_and_outlined_on_the_node(comfy):
-    comfy.build(*sampled(sigma_start=1.0, sigma_end=2.0))
-    comfy.watch_for_popups()
-    assert comfy.outline(comfy.ids["sag"]) is None
-    comfy.run()
-    comfy.refusal("sigma_start must not be below sigma_end, got sigma_start=1.0, sigma_end=2.0")
-    assert comfy.outline(comfy.ids["sag"]) == comfy.at.refused_outline
-    assert comfy.popups()  # so that their absence in a good run says something
+def test_a_refused_window_is_named_on_the_page_and_outlined_on_the_node(fresh):
+    fresh.build(*sampled(sigma_start=1.0, sigma_end=2.0))
+    fresh.watch_for_popups()
+    assert fresh.outline(fresh.ids["sag"]) is None
+    fresh.run()
+    fresh.refusal("sigma_start must not be below sigma_end, got sigma_start=1.0, sigma_end=2.0")
+    assert fresh.outline(fresh.ids["sag"]) == fresh.at.refused_outline
+    assert fresh.popups()  # so that their absence in a good run says something

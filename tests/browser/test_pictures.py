@@ -1,7 +1,7 @@
 """What the nodes draw, seen in the page: the sigma window's plot and the mask preview's tiles."""
 
 import pytest
-from demo_graph import preview, sampled, window
+from demo_graph import PREVIEW, preview, sampled, window
 from PIL import ImageColor
 
 from sag_delayed_activation.pictures.canvas import PAPER, WINDOW
@@ -37,3 +37,10 @@ def test_a_preview_added_to_a_finished_graph_shows_the_last_run_without_sampling
     comfy.run()
     assert len(comfy.pictures("preview")) == 2
     assert server.get("/unet_calls") == sampled_once
+
+
+@pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
+def test_the_mask_preview_is_born_at_a_size_at_which_a_tile_can_be_read(comfy):
+    comfy.build({"preview": (PREVIEW, (300, 150), {})}, [])
+    area = comfy.area(comfy.ids["preview"])
+    assert area["width"] >= 400 and area["height"] >= 400

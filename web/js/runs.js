@@ -30,7 +30,7 @@ export const runOf = (node) => runs.get(key(node));
 
 function keep(id, run) {
   const path = String(id).split(":").map(Number), last = path.pop();
-  let graph = /** @type {any} */ (app.rootGraph ?? app.graph); // older pages have no rootGraph
+  let graph = /** @type {any} */ (app.canvas.graph?.rootGraph);
   for (const outer of path) graph = graph?.getNodeById(outer)?.subgraph;
   const node = graph?.getNodeById(last);
   if (!run || !node?.comfyClass?.startsWith("SAG ")) return;

@@ -1,4 +1,4 @@
-/** What this pack adds to ComfyUI's page. What a page lacks for it is left out. */
+/** What this pack adds to ComfyUI's page. */
 
 import { app } from "/scripts/app.js";
 import { view as guidance } from "./guidance.js";
@@ -14,13 +14,13 @@ const PREVIEW = "SAG mask preview", PREVIEW_SIZE = /** @type {[number, number]} 
 const VIEWS = { "SAG delayed activation": guidance, "SAG delayed activation (advanced)": guidance,
   "SAG sigma window": sigmaWindow };
 const updates = new WeakMap(); // what keeps the strip of a node up to date
-const setting = (id, usual) => app.extensionManager?.setting?.get(id) ?? usual;
+const setting = (id) => app.extensionManager.setting.get(id);
 /** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
-const heightOf = (node) => (/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode ? 0 : node.computeSize()[1]);
+const heightOf = (node) => (/** @type {any} */ (globalThis).LiteGraph.vueNodesMode ? 0 : node.computeSize()[1]);
 
 /** @param {ComfyNode} node */
 function addStrip(node, view) {
-  const folds = view === guidance, isFolded = () => folds && setting(FOLDED, false);
+  const folds = view === guidance, isFolded = () => folds && setting(FOLDED);
   const fold = folds ? () => app.extensionManager.setting.set(FOLDED, !isFolded()) : null;
   const strip = new Strip(() => remember(node), fold), getMinHeight = () => Strip.height(isFolded()) + 2 * MARGIN;
   const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight, getMaxHeight: getMinHeight };
@@ -47,8 +47,8 @@ const update = (node) => attempt(updates.get(node), () => updates.delete(node));
 /** Makes what was done a change of its own for undo. It is shown at once: the next key may come before the next frame. */
 function remember(node) {
   update(node);
-  app.canvas.emitBeforeChange?.();
-  app.canvas.emitAfterChange?.();
+  app.canvas.emitBeforeChange();
+  app.canvas.emitAfterChange();
 }
 
 function attempt(does, otherwise = () => {}) {
@@ -62,7 +62,7 @@ function attempt(does, otherwise = () => {}) {
 
 /** A value may be set without a word to anybody, so all are looked at. */
 function everyFrame() {
-  for (const node of app.canvas?.graph?._nodes ?? []) update(node);
+  for (const node of app.canvas.graph?._nodes ?? []) update(node);
   requestAnimationFrame(everyFrame);
 }
 
@@ -78,6 +78,6 @@ app.registerExtension({
     attempt(() => {
       const view = VIEWS[node.comfyClass];
       if (node.comfyClass === PREVIEW) node.setSize(PREVIEW_SIZE);
-      if (view && "addDOMWidget" in node && setting(STRIPS, true)) addStrip(node, view);
+      if (view && setting(STRIPS)) addStrip(node, view);
     }),
 });

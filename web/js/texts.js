@@ -22,9 +22,9 @@ export const ENGLISH = {
 };
 
 const languages = {};
-/** Asks the host for the other languages. Hosts before 2025 have none, and all is said in English. */
-export const learn = () => api.getCustomNodesI18n?.().then((found) => Object.assign(languages, found), () => {});
-const texts = () => languages[app.extensionManager?.setting?.get("Comfy.Locale")]?.sagDelayedActivation;
+/** Asks the host for the other languages. */
+export const learn = () => api.getCustomNodesI18n().then((found) => Object.assign(languages, found));
+const texts = () => languages[app.extensionManager.setting.get("Comfy.Locale")]?.sagDelayedActivation;
 
 /** In the page's language if it has the text, else in English. @param {string} key */
 export const say = (key, words = {}) =>

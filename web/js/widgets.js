@@ -8,6 +8,12 @@ export function valueOf(node, name) {
   return slot >= 0 && node.isInputConnected(slot) ? undefined : widgetOf(node, name)?.value;
 }
 
+/** What Python says of an input, besides its kind. @param {ComfyNode} node @param {string} name */
+export function optionsOf(node, name) {
+  const { required, optional } = /** @type {any} */ (node.constructor).nodeData.input;
+  return { ...required, ...optional }[name][1];
+}
+
 /** @param {ComfyNode} node @param {string} name @param {number} value */
 export function setValue(node, name, value) {
   const widget = widgetOf(node, name);
@@ -22,7 +28,7 @@ export function showAsSteps(node, name, inSteps) {
   const widget = widgetOf(node, name), one = inSteps ? 1 : 0.01;
   const precision = inSteps && Number.isInteger(widget?.value) ? 0 : 2;
   if (!widget || (widget.options.precision === precision && widget.options.step2 === one)) return;
-  Object.assign(widget.options, { precision, step2: one, step: 10 * one }); // older pages divide `step` by 10
+  Object.assign(widget.options, { precision, step2: one });
   if (node.widgets) node.widgets.push(/** @type {any} */ (node.widgets.pop())); // Nodes 2.0 looks at the list alone
   node.setDirtyCanvas(true, true);
 }
