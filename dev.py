@@ -93,7 +93,7 @@ def environment(host: Path) -> str:
 
 
 def test(python: str, host: Path, more: list[str]) -> None:
-    """All tests, on the newest page; with no arguments for pytest, some on the own page, and tests/host on the oldest."""
+    """All tests, on the newest page; without `more`, some on the own page, and those of the host on the oldest, too."""
     run([python, "-m", "ruff", "check", "."], "ruff")
     types(python)
     run([python, *PYTEST, *AT_ONCE, "tests", *NEWEST_PAGE, *more], "pytest", host)
