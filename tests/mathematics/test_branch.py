@@ -1,10 +1,13 @@
 """Which of the evaluated prompts belong to one side of CFG; no host is needed."""
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import pytest
 import torch
 
 from sag_delayed_activation.sampling import branch as branch_module
-from sag_delayed_activation.sampling.branch import Branch, Region, choose_branch, usual_cond_index
+from sag_delayed_activation.sampling.branch import Branch, Region, active_regions, choose_branch, usual_cond_index
 from sag_delayed_activation.sampling.post_cfg import PostCfg
 from sag_delayed_activation.sampling.recorder import Evaluation
 from sag_delayed_activation.sampling.sentences import GuidanceSkipped
@@ -88,3 +91,48 @@ def test_where_no_prompt_is_active_there_is_no_branch(monkeypatch):
             chosen(monkeypatch, wanted, active=[])
         with pytest.raises(GuidanceSkipped, match="the positive prompt is not active at this sigma"):
             chosen(monkeypatch, wanted, None, None, active=[])
+
+
+# where its prompts count
+
+
+@pytest.fixture
+def hosts_rule(monkeypatch):
+    """Stands in for the host's: every prompt says itself where, and how strongly, it counts, or that it does not."""
+    comfy, samplers = ModuleType("comfy"), ModuleType("comfy.samplers")
+    comfy.samplers, samplers.get_area_and_mult = samplers, lambda prompt, x, sigma: prompt["placed"]
+    monkeypatch.setitem(sys.modules, "comfy", comfy)
+    monkeypatch.setitem(sys.modules, "comfy.samplers", samplers)
+
+
+def placed(weight, area=None, **more):
+    height, width = area[:2] if area else X.shape[-2:]
+    return {"placed": SimpleNamespace(area=area, mult=torch.full((1, 4, height, width), weight)), **more}
+
+
+def test_a_lone_prompt_that_counts_everywhere_alike_is_taken_without_asking_the_host(hosts_rule):
+    assert active_regions(SOME, X, SIGMA) == [Region(SOME[0])]
+    assert active_regions([], X, SIGMA) == []
+
+
+def test_prompts_that_are_active_count_where_and_as_strongly_as_the_host_says(hosts_rule):
+    whole, there = placed(0.25), placed(0.5, (4, 6, 2, 1))
+    first, second = active_regions([whole, {"placed": None}, there], X, SIGMA)
+    assert (first.prompt, first.top, first.left) == (whole, 0, 0)
+    assert torch.equal(first.weight, torch.full((1, 1, 8, 12), 0.25))
+    assert (second.prompt, second.top, second.left) == (there, 2, 1)
+    assert torch.equal(second.weight, torch.full((1, 1, 4, 6), 0.5))
+
+
+def test_a_lone_prompt_with_a_place_is_asked_about(hosts_rule):
+    [region] = active_regions([placed(0.5, strength=0.5)], X, SIGMA)
+    assert torch.equal(region.weight, torch.full((1, 1, 8, 12), 0.5))
+
+
+@pytest.mark.parametrize("weight, left", [(0.5, 0.25), (2.0, 0.0)], ids=["some", "nothing"])
+def test_a_default_prompt_takes_what_the_others_left(hosts_rule, weight, left):
+    default = placed(1.0, default=True)
+    *_, last = active_regions([default, placed(0.25), placed(weight, (4, 6, 2, 1))], X, SIGMA)
+    expected = torch.full((1, 1, 8, 12), 0.75)
+    expected[..., 2:6, 1:7] = left
+    assert last.prompt is default and torch.equal(last.weight, expected)

@@ -119,9 +119,10 @@ def test_at_its_end_each_node_says_what_it_did_and_no_tensor_is_kept(records):
     run = begun(keys=("a", "b"))
     for node in run.nodes.values():
         node.log.sigmas.append(2.0)
+    run.nodes["b"].log.sigmas.append(1.0)
     node.acted(2.0, node.take(COMPUTED, 2.0))
     [kept] = ended(run).runs[tuple(LATENT.shape)]
-    assert ["acted on 0 of 1" in records()[0], "acted on 1 of 1" in records()[1]] == [True, True]
+    assert ["acted on 0 of 1" in records()[0], "acted on 1 of 2" in records()[1]] == [True, True]
     assert node.guidance is None and node.log.finite == [] and kept.steps[0].mask.mask is None
     assert kept.sigmas == [2.0] and kept.lines == records()
 
@@ -134,7 +135,7 @@ def test_of_a_run_that_gave_no_latent_lines_are_written_and_no_masks_kept(record
 
 @pytest.mark.parametrize(
     "schedule, latent, lines",
-    [((2.0, 1.0, 0.0), LATENT, 1), ((2.0, 1.0, 0.0), None, 0), ((0.0,), LATENT, 0)],
+    [((2.0, 0.0), LATENT, 1), ((2.0, 1.0, 0.0), None, 0), ((0.0,), LATENT, 0)],
     ids=["a guider that asks nothing", "an error before the first step", "no step"],
 )
 def test_a_node_that_was_never_asked_says_so_where_there_was_something_to_ask(records, schedule, latent, lines):

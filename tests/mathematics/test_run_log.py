@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling.run_log import RunLog
+from sag_delayed_activation.sampling.run_log import RunLog, say_once_that_runs_are_not_told
 from sag_delayed_activation.sampling.sentences import REASONS, Phrase
 
 
@@ -79,3 +79,11 @@ def test_a_line_is_written_at_its_level_and_begins_with_the_packs_name(caplog, i
     log = log_of(window=(0.5, 0), is_whole=is_whole)
     log.write()
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [(level, f"SAG delayed activation: {log.text()}")]
+
+
+def test_of_a_guider_that_begins_its_runs_itself_the_log_says_so_once(caplog):
+    caplog.set_level(logging.INFO)
+    say_once_that_runs_are_not_told.cache_clear()
+    for _ in range(2):
+        say_once_that_runs_are_not_told()
+    assert len(caplog.records) == 1 and "what it does is not told" in caplog.text
