@@ -123,7 +123,9 @@ class MaskStore:
 
     def run_of(self, latent: torch.Tensor) -> tuple[RunMasks | None, bool]:
         """The run that gave this latent [B, C, h, w], and True; else the newest of that shape or None, and False."""
-        runs = self.runs.get(tuple(latent.shape), [])
+        runs = self.runs.get(tuple(latent.shape))
+        if not runs:
+            return None, False
         wanted = fingerprint(latent)
         gave = next((run for run in reversed(runs) if run.result == wanted), None)
-        return gave or (runs[-1] if runs else None), gave is not None
+        return gave or runs[-1], gave is not None

@@ -3,10 +3,9 @@
 import pytest
 import torch
 from comfy.ldm.modules import attention
-from hosts import has_attention_override, source_of
+from hosts import has_attention_override, has_todays_nodes
 from tiny_unet import distance, sample, tiny_model
 
-from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
 from sag_delayed_activation.sampling.host import HostAttention
 
 pytestmark = [pytest.mark.host, has_attention_override]
@@ -84,10 +83,9 @@ def test_outside_the_window_the_latent_is_bit_identical_whichever_transformer_ch
 
 
 @pytest.mark.parametrize("layer", ["d0.0", "d1.0", "m0.1", "u0.0", "u3.0"])
-def test_so_it_is_at_every_layer(model, choose, layer):
+def test_so_it_is_at_every_layer(advanced, model, choose, layer):
     choose("")
-    patched = SelfAttentionGuidanceAdvanced().patch(model, 0.5, 2.0, 0.01, 0.0, layer=layer)[0]
-    assert torch.equal(sample(patched), sample(model))
+    assert torch.equal(sample(advanced(model, layer=layer, **OUTSIDE)), sample(model))
 
 
 def test_what_is_chosen_is_asked_for_when_the_attention_runs(sag, model, choose):
@@ -106,7 +104,7 @@ def test_an_override_comes_before_what_the_checkpoint_chose(sag, model, choose):
     assert torch.equal(sample(patched), plain)
 
 
-@pytest.mark.skipif("io.ComfyNode" not in source_of("comfy_extras.nodes_sag"), reason="needs ComfyUI 0.3.61")
+@has_todays_nodes
 def test_it_breaks_no_graph_of_torch_compile(sag, model, choose):
     from types import SimpleNamespace
 

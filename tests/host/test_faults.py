@@ -5,9 +5,9 @@ import comfy.samplers
 import pytest
 import torch
 from comfy.model_management import OOM_EXCEPTION, InterruptProcessingException
-from tiny_unet import SHAPE, Calls, sample
+from tiny_unet import SHAPE, Calls, failing, sample
 
-from sag_delayed_activation.sampling import branch, hooks, host, masks, recorder, self_attention
+from sag_delayed_activation.sampling import branch, guidance, host, masks, recorder, self_attention
 
 pytestmark = pytest.mark.host
 PLACES = {  # the pack's own work in a run, in the order in which it is done
@@ -15,13 +15,26 @@ PLACES = {  # the pack's own work in a run, in the order in which it is done
     "the weights of the prompts": (branch, "active_regions"),
     "the attention received": (recorder, "attention_received"),
     "the blur": (self_attention, "degrade"),
-    "the mask for the preview": (hooks, "PackedMask"),
+    "the mask for the preview": (guidance, "PackedMask"),
 }
 ERRORS = [RuntimeError("broken"), OOM_EXCEPTION("out of memory"), InterruptProcessingException()]
+every_error = pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+every_call = pytest.mark.parametrize("call", [1, 2, 3, 4], ids=lambda n: f"call {n}")
+
+
+@pytest.fixture(scope="module")
+def patched(sag, model):
+    return sag(model)
+
+
+@pytest.fixture(scope="module")
+def fresh(patched):
+    """Its latent, before anything failed."""
+    return sample(patched)
 
 
 @pytest.fixture
-def failing(monkeypatch):
+def broken(monkeypatch):
     """Makes a function of a module raise the second time, or another, that it is called."""
 
     def fail(module, name, error, at=2):
@@ -38,17 +51,26 @@ def failing(monkeypatch):
     return fail
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
+@every_error
 @pytest.mark.parametrize("place", PLACES)
-def test_an_error_in_the_packs_own_work_comes_through_and_is_gone(sag, model, failing, monkeypatch, place, error):
-    patched = sag(model)
-    fresh, options = sample(patched), repr(model.model_options)
-    failing(*PLACES[place], error)
+def test_an_error_in_the_packs_own_work_comes_through_and_is_gone(
+    patched, fresh, model, broken, monkeypatch, place, error
+):
+    options = repr(model.model_options)
+    broken(*PLACES[place], error)
     with pytest.raises(type(error)) as caught:
         sample(patched)
     assert caught.value is error
     monkeypatch.undo()
     assert torch.equal(sample(patched), fresh) and repr(model.model_options) == options
+
+
+@every_error
+@every_call
+def test_so_does_one_in_any_call_of_the_unet(patched, fresh, call, error):
+    with pytest.raises(type(error)) as caught:
+        sample(failing(patched, call, error))
+    assert caught.value is error and torch.equal(sample(patched), fresh)
 
 
 @pytest.fixture
@@ -71,10 +93,8 @@ def spoil(model, monkeypatch):
     return spoil
 
 
-@pytest.mark.parametrize("call", [1, 2, 3, 4], ids=lambda n: f"call {n}")
-def test_a_nan_in_a_call_does_not_reach_the_next_run(sag, model, spoil, monkeypatch, call):
-    patched = sag(model)
-    fresh = sample(patched)
+@every_call
+def test_a_nan_in_a_call_does_not_reach_the_next_run(patched, fresh, spoil, monkeypatch, call):
     spoil(call)
     assert not torch.equal(sample(patched), fresh)
     monkeypatch.undo()
@@ -88,51 +108,44 @@ def test_a_nan_in_the_extra_call_is_left_out_and_the_log_says_so(sag, model, spo
     above = sag(model, sigma_start=1000.0, sigma_end=(before + own) / 2)
     without = sample(sag(above, sigma_start=(own + after) / 2))
     spoil(call)
-    lines()
     caplog.clear()
     assert torch.equal(sample(sag(model)), without)
-    warned = [text for level, text in lines() if level == "WARNING"]
-    assert len(warned) == 1 and "on 1 of them guidance was not finite for some picture and left out" in warned[0]
+    [(level, line)] = lines()
+    assert level == "WARNING" and "on 1 of them guidance was not finite for some picture and left out" in line
 
 
-def test_a_run_that_ends_in_its_first_guidance_says_so(sag, model, failing, said):
-    broken = RuntimeError("broken")
-    failing(self_attention, "degrade", broken, at=1)
-    with pytest.raises(RuntimeError):
-        sample(sag(model))
-    broken.with_traceback(None)  # who holds it holds the run, whose end an old host does not tell
-    assert "acted on 0 of 1 model evaluations: the run ended before guidance was computed" in said()
-
-
-def test_a_device_that_fails_altogether_does_not_take_the_line_with_it(sag, model, monkeypatch, said):
-    """As after a sticky CUDA error: nothing that is on its way to the CPU arrives any more."""
-
-    def lost(mask):
-        raise RuntimeError("device lost")
-
-    monkeypatch.setattr(masks.PackedMask, "pack", lost)
-    sample(sag(model))
-    assert "acted on 4 of 4" in said()
-
-
-def test_a_nan_in_the_extra_call_costs_the_other_pictures_of_the_batch_nothing(sag, model, spoil):
+def test_a_nan_in_the_extra_call_costs_the_other_pictures_of_the_batch_nothing(patched, spoil):
     shape = (3, *SHAPE[1:])
-    fresh = sample(sag(model), shape=shape)
+    fresh = sample(patched, shape=shape)
     spoil(2, batch=3)
-    latent = sample(sag(model), shape=shape)
+    latent = sample(patched, shape=shape)
     assert torch.equal(latent[:2], fresh[:2]) and not torch.equal(latent[2], fresh[2])
     assert latent.isfinite().all()
 
 
-def test_a_nan_of_the_models_own_stays_in_the_picture(sag, model, spoil):
+def test_a_nan_of_the_models_own_stays_in_the_picture(patched, spoil):
     spoil(1)
-    assert sample(sag(model)).isnan().any()
+    assert sample(patched).isnan().any()
 
 
-def test_an_interrupt_that_the_user_asks_for_in_the_extra_call_ends_the_run(sag, model, monkeypatch):
+def test_a_run_that_ends_in_its_first_guidance_says_so(patched, broken, said):
+    broken(self_attention, "degrade", RuntimeError("broken"), at=1)
+    with pytest.raises(RuntimeError):
+        sample(patched)
+    assert "acted on 0 of 1 model evaluations: the run ended before guidance was computed" in said()
+
+
+def test_a_device_that_fails_altogether_does_not_take_the_line_with_it(patched, broken, said):
+    """As after a sticky CUDA error: nothing that is on its way to the CPU arrives any more."""
+    broken(masks.PackedMask, "pack", RuntimeError("device lost"), at=1)
+    sample(patched)
+    assert "acted on 4 of 4" in said()
+
+
+def test_an_interrupt_that_the_user_asks_for_in_the_extra_call_ends_the_run(patched, fresh, model, monkeypatch):
     """As the server's /interrupt does: the host looks for it in its callbacks, between two calls."""
-    patched, unet = sag(model), model.model.diffusion_model
-    fresh, forward = sample(patched), unet.forward
+    unet = model.model.diffusion_model
+    forward = unet.forward
 
     def asked(*args, **options):
         if list(options["transformer_options"]["cond_or_uncond"]) == [1]:

@@ -3,6 +3,7 @@
 import logging
 import re
 
+import comfy.sample
 import comfy.samplers
 import pytest
 import torch
@@ -16,8 +17,12 @@ pytestmark = pytest.mark.host
 def dual(model, nested=False):
     guider = Guider_DualCFG(model)
     guider.set_conds(POSITIVE, prompt(5), NEGATIVE)
-    guider.set_cfg(5.0, 3.0, *([nested] if nested else []))
+    guider.set_cfg(5.0, 3.0, nested)
     return guider
+
+
+def nested_dual(model):
+    return dual(model, nested=True)
 
 
 def perpneg(model):
@@ -33,10 +38,7 @@ def basic(model):
     return guider
 
 
-THREE_PROMPTS = [pytest.param(dual, 0, id="dual"), pytest.param(perpneg, 1, id="perpneg")]
-
-
-@pytest.mark.parametrize("guider, place", THREE_PROMPTS)
+@pytest.mark.parametrize("guider, place", [(dual, 0), (nested_dual, 1), (perpneg, 1)])
 def test_it_acts_in_the_place_of_each_guiders_negative(sag, model, guider, place):
     plain = guided(guider(model))
     with Calls(model) as calls:
@@ -60,12 +62,10 @@ def test_without_a_negative_the_hosts_result_is_untouched_and_the_log_says_why(s
 
 def test_a_run_that_acted_says_so_in_one_line(sag, model, lines):
     sample(sag(model, sigma_start=3.0, sigma_end=0.5))
-    assert lines() == [
-        (
-            "INFO",
-            "SAG delayed activation: acted on 2 of 4 model evaluations, from sigma 2.918 to 0.9324, 2 extra UNet calls",
-        )
-    ]
+    [(level, line)] = lines()
+    assert level == "INFO" and line == (
+        "SAG delayed activation: acted on 2 of 4 model evaluations, from sigma 2.918 to 0.9324, 2 extra UNet calls"
+    )
 
 
 def test_a_run_outside_the_window_names_the_window_and_the_sigmas(sag, model, lines):
@@ -142,11 +142,11 @@ def test_a_sampler_that_works_in_float64_is_guided(sag, model):
         return x.float()
 
     def sampled(patched):
-        guider = comfy.samplers.CFGGuider(patched)
-        guider.set_conds(POSITIVE, NEGATIVE)
-        guider.set_cfg(7.0)
         sigmas = comfy.samplers.calculate_sigmas(patched.get_model_object("model_sampling"), "normal", 4)
-        return guider.sample(noise(), torch.zeros(SHAPE), comfy.samplers.KSAMPLER(euler), sigmas, disable_pbar=True)
+        sampler, empty = comfy.samplers.KSAMPLER(euler), torch.zeros(SHAPE)
+        return comfy.sample.sample_custom(
+            patched, noise(), 7.0, sampler, sigmas, POSITIVE, NEGATIVE, empty, disable_pbar=True
+        )
 
     expected = sample(sag(model))
     assert distance(sampled(sag(model)), expected) < 1e-4 and distance(sampled(model), expected) > 1e-2

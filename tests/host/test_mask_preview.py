@@ -1,25 +1,25 @@
-"""What the mask preview shows is what guidance did in the last run, and it says why where that is nothing."""
+"""The mask preview shows what guidance did in the run that gave the latent, or says why that is nothing."""
 
 import copy
 import gc
 from types import SimpleNamespace
 
-import comfy.model_management
 import comfy.sample
 import comfy.samplers
 import folder_paths
 import numpy as np
 import pytest
 import torch
+from comfy_extras.nodes_mask import MaskToImage
 from dense_reference import DenseSAG
+from neighbours import made_by
 from PIL import Image
-from tiny_unet import SHAPE, failing, noise, prompt, sample, stage
+from tiny_unet import NEGATIVE, POSITIVE, SHAPE, failing, in_stages, noise, sample, stage
+from watch import after_cfg
 
-from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
 from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, draw_tiles
-from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling.masks import MASK_STORE, PackedMask, RunMasks, Sampling, StepMask
-from sag_delayed_activation.sampling.run_log import RunLog
+from sag_delayed_activation.pictures.canvas import Canvas
+from sag_delayed_activation.sampling.masks import MASK_STORE, PackedMask, RunMasks, StepMask
 
 pytestmark = pytest.mark.host
 STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
@@ -35,11 +35,13 @@ def temp_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def texts(monkeypatch):
     """Every text that is drawn."""
-    from sag_delayed_activation.pictures.canvas import Canvas
-
     drawn, text = [], Canvas.text
-    monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (
-        drawn.append(what), text(self, x, y, what, *more, **options)))  # fmt: skip
+
+    def note(self, x, y, what, *more, **options):
+        drawn.append(what)
+        return text(self, x, y, what, *more, **options)
+
+    monkeypatch.setattr(Canvas, "text", note)
     return drawn
 
 
@@ -47,13 +49,18 @@ def labels(texts):
     return [text for text in texts if " masked" in text]
 
 
+def steps(texts):
+    """How the tiles call the steps that they show."""
+    return [label.split("   ")[0] for label in labels(texts)]
+
+
+def captions(texts):
+    return {text for text in texts if ", sigma " in text}
+
+
 def show(model, latent, images=None):
     """Tiles and masks that the node gives."""
     return SAGMaskPreview().show(model, {"samples": latent}, images)["result"]
-
-
-def advanced(model, sigma_start=15.0, sigma_end=0.0, **more):
-    return SelfAttentionGuidanceAdvanced().patch(model, 0.5, 2.0, sigma_start, sigma_end, **more)[0]
 
 
 def dense_masks(model, **how):
@@ -101,17 +108,16 @@ def test_each_tile_names_step_sigma_and_coverage_and_the_run(sag, model, texts):
 def test_every_step_is_found_under_samplers_that_look_once_a_step(sag, model, texts, sampler):
     patched = sag(model)
     show(patched, sample(patched, sampler=sampler))
-    assert [label.split("   ")[0] for label in labels(texts)] == [f"step {n}" for n in range(STEPS)]
+    assert steps(texts) == [f"step {n}" for n in range(STEPS)]
 
 
 def test_what_heun_looks_at_inside_a_step_is_no_step(sag, model, texts):
     patched = sag(model)
     show(patched, sample(patched, sampler="heun", steps=3))
-    steps = [label.split("   ")[0] for label in labels(texts)]
-    assert steps == ["step 0", "evaluation 1", "step 1", "evaluation 3", "step 2"]
+    assert steps(texts) == ["step 0", "evaluation 1", "step 1", "evaluation 3", "step 2"]
 
 
-def test_where_guidance_is_reused_the_tile_says_so_and_shows_the_mask_in_use(model, texts):
+def test_where_guidance_is_reused_the_tile_says_so_and_shows_the_mask_in_use(advanced, model, texts):
     patched = advanced(model, every=2)
     _, masks = show(patched, sample(patched))
     assert [label.endswith("reused") for label in labels(texts)] == [False, True, False, True]
@@ -124,7 +130,7 @@ def test_a_schedule_of_two_windows_shows_every_step_once(sag, model, texts):
     assert len(tiles) == len(masks) == STEPS and not any("node" in label for label in labels(texts))
 
 
-def test_two_nodes_with_masks_of_their_own_show_one_tile_each(sag, model, texts):
+def test_two_nodes_with_masks_of_their_own_show_one_tile_each(sag, advanced, model, texts):
     patched = advanced(sag(model), sigma_start=3.0, sigma_end=2.0, threshold=1.02)
     tiles, masks = show(patched, sample(patched))
     assert [label[label.index("masked") :] for label in labels(texts)] == [
@@ -166,9 +172,9 @@ def test_a_sampler_that_looks_at_a_smaller_latent_between_gets_all_its_masks_at_
         return x
 
     patched = sag(model)
-    sigmas, empty, negative = torch.tensor([5.0, 1.0, 0.0]), torch.zeros(SHAPE), prompt(2)
+    sampler, sigmas, empty = comfy.samplers.KSAMPLER(dy), torch.tensor([5.0, 1.0, 0.0]), torch.zeros(SHAPE)
     latent = comfy.sample.sample_custom(
-        patched, noise(), 7.0, comfy.samplers.KSAMPLER(dy), sigmas, prompt(1), negative, empty, disable_pbar=True
+        patched, noise(), 7.0, sampler, sigmas, POSITIVE, NEGATIVE, empty, disable_pbar=True
     )
     tiles, masks = show(patched, latent)
     assert len(tiles) == len(masks) == 4 and masks.shape[-2:] == SHAPE[-2:]
@@ -177,14 +183,15 @@ def test_a_sampler_that_looks_at_a_smaller_latent_between_gets_all_its_masks_at_
 
 
 def test_of_thousands_of_steps_some_tiles_are_drawn_and_all_masks_are_given(texts):
-    count, run = 1000, RunMasks()
-    run.logs.append(RunLog(SigmaWindow(15, 0), [float(count - n) for n in range(count)]))
-    for n in range(count):
-        run.add(StepMask(n, float(count - n), PackedMask(torch.zeros(1, 1, 2, 2, dtype=torch.bool))))
-    tiles, masks = draw_tiles(Sampling(run), np.zeros((1, 4, 1, 3), dtype=np.float32), 2, 2)
+    count, run = 1000, RunMasks([])
+    run.sigmas = [float(count - n) for n in range(count)]
+    for n, sigma in enumerate(run.sigmas):
+        run.add(StepMask(n, sigma, PackedMask(torch.zeros(1, 1, 2, 2, dtype=torch.bool))))
+    run.settle()
+    tiles, masks = draw_tiles(run, True, np.zeros((1, 4, 1, 3), dtype=np.float32), 2, 2)
     assert len(tiles) == MOST_TILES and len(masks) == count
-    assert labels(texts)[0].startswith("evaluation 0 ") and labels(texts)[-1].startswith("evaluation 999 ")
-    assert f"run of 1000 evaluations, sigma 1000 to 1, {MOST_TILES} of 1000 shown" in texts
+    assert steps(texts)[0] == "evaluation 0" and steps(texts)[-1] == "evaluation 999"
+    assert captions(texts) == {f"run of 1000 evaluations, sigma 1000 to 1, {MOST_TILES} of 1000 shown"}
 
 
 # which run
@@ -195,17 +202,16 @@ def picture(model, seed, steps=STEPS):
     return stage(model, torch.zeros(SHAPE), 0, steps, steps, seed=seed)
 
 
-def captions(texts):
-    return {text for text in texts if ", sigma " in text}
-
-
-def test_each_latent_shows_the_masks_of_the_run_that_gave_it(sag, model, texts):
+def test_each_latent_shows_the_masks_of_the_run_that_gave_it_whatever_came_after(sag, model, texts):
     """As when one goes back to an earlier seed, whose latent is cached."""
     patched = sag(model)
     latents, masks = [], []
     for seed in (1, 2, 3):
         latents.append(picture(patched, seed))
         masks.append(show(patched, latents[-1])[1])
+    with pytest.raises(RuntimeError):
+        sample(failing(patched, 5, RuntimeError("broken")))
+    sample(patched, cfg=1.0)
     assert not torch.equal(masks[0], masks[1]) and not torch.equal(masks[1], masks[2])
     assert all(torch.equal(show(patched, latent)[1], own) for latent, own in zip(latents, masks, strict=True))
     assert captions(texts) == {"run of 4 evaluations, sigma 14.61 to 0.02917"}
@@ -214,20 +220,38 @@ def test_each_latent_shows_the_masks_of_the_run_that_gave_it(sag, model, texts):
 @pytest.mark.parametrize("change", [torch.clone, torch.Tensor.half], ids=["a copy", "in half precision"])
 def test_a_latent_is_known_again_by_its_values(sag, model, change):
     patched = sag(model)
-    first, expected = picture(patched, 1), show(patched, picture(patched, 1))[1]
-    assert not torch.equal(show(patched, picture(patched, 2))[1], expected)
-    assert torch.equal(show(patched, change(first))[1], expected)
+    first, second = (picture(patched, seed, steps=2) for seed in (1, 2))
+    masks = [show(patched, latent)[1] for latent in (change(first), second, first)]
+    assert torch.equal(masks[0], masks[2]) and not torch.equal(masks[0], masks[1])
 
 
-@pytest.mark.parametrize("change", [lambda latent: latent * 1.01, lambda latent: latent], ids=["changed", "as it was"])
-def test_where_no_run_is_known_to_have_given_the_latent_the_newest_is_shown_and_said_to_be(sag, model, texts, change):
+def test_where_no_run_is_known_to_have_given_the_latent_the_newest_is_shown_and_said_to_be(sag, model, texts):
     patched = sag(model)
     picture(patched, 1)
-    newest = picture(patched, 2, steps=2)
-    assert len(show(patched, change(newest))[0]) == 2
-    known = TELLS_PROMPTS_APART and change(newest) is newest
-    which = "run of 2 evaluations" if known else "newest run, perhaps of another picture"
-    assert captions(texts) == {f"{which}, sigma 14.61 to 0.02917"}
+    assert len(show(patched, picture(patched, 2, steps=2) * 1.01)[0]) == 2
+    assert captions(texts) == {"newest run, perhaps of another picture, sigma 14.61 to 0.02917"}
+
+
+PARTS = {  # the parts of four steps, the steps that the last one's tiles show, and its first and last evaluation
+    "halves": ((0, 2, 4), ["step 0", "step 1"], "run of 2 evaluations, sigma 0.9324 to 0.02917"),
+    "single steps": ((0, 1, 2, 3, 4), ["step 0"], "run of 1 evaluations, sigma 0.02917 to 0.02917"),
+    "the first half alone": ((0, 2), ["step 0", "step 1"], "run of 2 evaluations, sigma 14.61 to 2.918"),
+}
+
+
+@pytest.mark.parametrize("cuts, shown, caption", PARTS.values(), ids=PARTS)
+def test_of_parts_of_a_sampling_the_last_is_shown_with_its_own_steps(sag, model, texts, cuts, shown, caption):
+    patched = sag(model)
+    show(patched, in_stages(patched, cuts, steps=STEPS))
+    assert steps(texts) == shown and captions(texts) == {caption}
+
+
+def test_the_latent_between_two_stages_still_shows_the_first(sag, model, texts):
+    patched = sag(model)
+    first = stage(patched, torch.zeros(SHAPE), 0, 2, STEPS, sampler="heun")
+    stage(patched, first, 2, 4, STEPS)
+    show(patched, first)
+    assert steps(texts) == ["step 0", "evaluation 1", "step 1", "evaluation 3"]
 
 
 def test_one_model_sampled_in_two_sizes_shows_the_run_of_the_samples_size(sag, model):
@@ -237,50 +261,12 @@ def test_one_model_sampled_in_two_sizes_shows_the_run_of_the_samples_size(sag, m
     assert len(show(patched, enlarged)[1]) == 3 and len(show(patched, base)[1]) == STEPS
 
 
-def test_after_a_run_that_failed_the_latents_before_still_show_their_own(sag, model):
-    patched = sag(model)
-    latent = picture(patched, 1)
-    expected = show(patched, latent)[1]
-    with pytest.raises(RuntimeError):
-        sample(failing(patched, 5, RuntimeError("broken")))
-    assert torch.equal(show(patched, latent)[1], expected)
-
-
-def test_a_later_run_without_guidance_says_why_of_its_own_latent_alone(sag, model, texts):
-    patched = sag(model)
-    guided = picture(patched, 1)
-    show(patched, sample(patched, cfg=1.0))
-    assert "no negative prompt was evaluated" in " ".join(texts)
-    assert len(show(patched, guided)[0]) == STEPS
-
-
-def test_a_run_without_guidance_replaces_the_one_before_and_says_why(sag, model, texts):
-    patched = sag(model, sigma_start=1.0)
-    sample(patched)
-    latent = sample(patched, steps=1)  # at sigma 14.61 alone
-    tiles, masks = show(patched, latent)
-    assert len(tiles) == 1 and masks.shape == (1, *SHAPE[-2:]) and masks.sum() == 0
-    assert "none lay in the window from 1 to 0, sampled were 14.61 to 14.61" in " ".join(texts).replace("  ", " ")
-
-
-@pytest.mark.parametrize("error", [RuntimeError("broken"), comfy.model_management.InterruptProcessingException()])
-def test_a_run_that_failed_leaves_its_own_masks_and_none_of_the_run_before(sag, model, error):
-    patched = sag(model)
-    sample(patched)
-    with pytest.raises(type(error)):
-        sample(failing(patched, 5, error))  # two calls a step: in the third
-    gc.collect()
-    assert [step.evaluation for step in patched.model_options[MASK_STORE].runs[SHAPE][-1].steps] == [0, 1]
-    assert len(show(patched, sample(patched))[0]) == STEPS
-
-
 @pytest.mark.parametrize("how", ["the host's clone", "a deep copy"])
 def test_clones_and_their_model_share_the_masks_both_ways(sag, model, how):
     patched = sag(model)
-    clone = patched.clone()
+    clone = after_cfg(patched, lambda args: args["denoised"])  # another node, behind
     if how == "a deep copy":  # ComfyUI before 0.14, whatever the host under test does
         clone.model_options = copy.deepcopy(patched.model_options)
-    clone.set_model_sampler_post_cfg_function(lambda args: args["denoised"])  # another node, behind
     latent = sample(clone)
     assert len(show(patched, latent)[0]) == len(show(clone, latent)[0]) == STEPS
     assert len(show(clone, sample(patched, steps=2))[0]) == 2
@@ -317,7 +303,26 @@ def another_size(sag, model):
 
 def no_negative(sag, model):
     patched = sag(model)
+    sample(patched)
     return patched, sample(patched, cfg=1.0)
+
+
+def outside(sag, model):
+    patched = sag(model, sigma_start=1.0)
+    sample(patched)
+    return patched, sample(patched, steps=1)  # at sigma 14.61 alone
+
+
+def outside_and_changed(sag, model):
+    patched, latent = outside(sag, model)
+    return patched, latent * 1.01
+
+
+def failed(sag, model):
+    patched = sag(model)
+    with pytest.raises(RuntimeError):
+        sample(failing(patched, 5, RuntimeError("broken")))
+    return patched, torch.zeros(SHAPE)
 
 
 @pytest.mark.parametrize(
@@ -325,9 +330,12 @@ def no_negative(sag, model):
     [
         (missing_node, "carries no SAG node that acts"),
         (not_sampled, "was not sampled yet. Wire in the MODEL that goes into the sampler"),
+        (failed, "was not sampled yet."),
         (rebuilt, "has made the MODEL anew and kept the samples: sample again, with another seed."),
         (another_size, "No run of this MODEL made a latent of 2x4x8x9. It made 1x4x24x40."),
         (no_negative, "4 because no negative prompt was evaluated"),
+        (outside, "none lay in the window from 1 to 0, sampled were 14.61 to 14.61"),
+        (outside_and_changed, "Of the newest run, perhaps of another picture: SAG delayed activation: acted on 0 of 1"),
     ],
 )
 def test_where_there_is_nothing_to_show_a_picture_says_why(sag, model, texts, case, why):
@@ -393,11 +401,6 @@ def test_it_is_an_output_node_whose_outputs_are_the_hosts_own_kinds():
 
 
 def test_the_masks_go_where_the_hosts_masks_go(sag, model):
-    from comfy_extras.nodes_mask import MaskToImage
-
     patched = sag(model)
     _, masks = show(patched, sample(patched))
-    to_image = MaskToImage.execute if hasattr(MaskToImage, "execute") else MaskToImage().mask_to_image
-    result = to_image(masks)
-    image = result[0] if isinstance(result, tuple) else result.result[0]
-    assert image.shape == (STEPS, *SHAPE[-2:], 3)
+    assert made_by(MaskToImage, masks).shape == (STEPS, *SHAPE[-2:], 3)

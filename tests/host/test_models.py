@@ -15,13 +15,7 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize(
-    "family",
-    [
-        pytest.param(unet, id=name if "attn_precision" in unet else ())
-        for name, unet in FAMILIES.items()
-    ],
-)
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_families_of_unets_equal_the_reference(sag, family):
     model = tiny_model(**family)
     with DenseSAG(model, 0.8, 1.7) as reference:

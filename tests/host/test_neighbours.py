@@ -59,10 +59,7 @@ def test_two_nodes_in_one_window_add_up(sag, model):
     assert distance(latent, sample(sag(model, 0.5))) < 1e-5
 
 
-@pytest.mark.parametrize(
-    "neighbour",
-    [pytest.param(f, id=name if name == "deep shrink" else ()) for name, f in NEIGHBOURS.items()],
-)
+@pytest.mark.parametrize("neighbour", NEIGHBOURS.values(), ids=NEIGHBOURS)
 @pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
 def test_it_acts_beside(sag, model, neighbour, first):
     beside = sag(neighbour(model)) if first else neighbour(sag(model))

@@ -25,12 +25,10 @@ from neighbours import (
 )
 from tiny_unet import SHAPE, Calls, distance, first_guidance, sample
 
-from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
 from sag_delayed_activation.sampling.masks import MASK_STORE
 
 pytestmark = pytest.mark.host
 FRAMES = (8, 4, 16, 16)
-
 
 ACTING = {
     "IPAdapter": ip_adapter(),
@@ -39,22 +37,19 @@ ACTING = {
     "Dynamic Thresholding": dynamic_thresholding,
     "RescaleCFG": rescale_cfg,
 }
-# of the 12 x 20 tokens HyperTile makes two tiles; a host that does not say the grid lets it be guessed of one tile
-GRID_OF_TILES = "12x20" if SAYS_TOKEN_GRID else "6x10"
 LEFT_ALONE = {
     "Tiled Diffusion": (tiled_diffusion, "the UNet did not run all of the negative prompt"),
-    "HyperTile to the middle": (hypertile_to_the_middle, f"does not fit a {GRID_OF_TILES} map"),
+    "HyperTile to the middle": (hypertile_to_the_middle, "does not fit a 12x20 map"),
     "ToMe in the middle": (token_merging_in_the_middle, "another node changed the keys: 120 do not fit a 12x20 map"),
     "ReferenceOnly": (reference_only, "another node changed the keys: 480 do not fit a 12x20 map"),
     "an engine": (engine, "the UNet did not run: a cache skipped it, or an engine ran in its place"),
     "DeepCache": (deep_cache, "DeepCache would answer with features of another call"),
 }
-MARKS = {"Skimmed CFG": has_pre_cfg}
 orders = pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
 
 
 def each(packs):
-    return pytest.mark.parametrize("pack", [pytest.param(packs[n], id=n, marks=MARKS.get(n, ())) for n in packs])
+    return pytest.mark.parametrize("pack", packs.values(), ids=packs)
 
 
 def beside(pack, patch, model, first):
@@ -93,23 +88,17 @@ def test_an_answer_that_the_unet_did_not_give_is_not_taken_for_guidance(sag, mod
     assert "skipped 4 in the window: 4 because a cache answered in the UNet's place" in said()
 
 
-NOT_OF_THE_NEGATIVE = ["NAG", "Dynamic Thresholding", "RescaleCFG"]
-
-
-@each({name: ACTING[name] for name in NOT_OF_THE_NEGATIVE})
+@each({name: pack for name, pack in ACTING.items() if name != "IPAdapter"})
 @orders
-def test_what_leaves_the_negative_alone_leaves_the_guidance_alone(sag, model, pack, first):
+def test_what_leaves_the_negative_alone_or_replaces_its_prediction_leaves_the_guidance_alone(sag, model, pack, first):
     """On the first evaluation, where the latent is still the same."""
-    expected = first_guidance(model, sag, lambda m: sample(m, steps=1))
-    found = first_guidance(model, lambda m: beside(pack, sag, m, first), lambda m: sample(m, steps=1))
+    expected = first_guidance(model, sag, one_step)
+    found = first_guidance(model, lambda m: beside(pack, sag, m, first), one_step)
     assert distance(found, expected) < 1e-3 < expected.norm()
 
 
-@orders
-def test_what_replaces_predictions_before_cfg_leaves_the_guidance_alone(sag, model, first):
-    expected = first_guidance(model, sag, lambda m: sample(m, steps=1))
-    found = first_guidance(model, lambda m: beside(skimmed_cfg, sag, m, first), lambda m: sample(m, steps=1))
-    assert distance(found, expected) < 1e-3 < expected.norm()
+def one_step(model):
+    return sample(model, steps=1)
 
 
 def test_the_degraded_pass_sees_the_image_of_ip_adapters_negative(sag, model):
@@ -118,16 +107,15 @@ def test_the_degraded_pass_sees_the_image_of_ip_adapters_negative(sag, model):
     assert used == [[1, 0], [1]] * 4
 
     def guidance(**images):
-        return first_guidance(ip_adapter(**images)(model), sag, lambda m: sample(m, steps=1))
+        return first_guidance(ip_adapter(**images)(model), sag, one_step)
 
     assert distance(guidance(positive=OTHER_IMAGE), guidance()) < 1e-4
     assert distance(guidance(negative=OTHER_IMAGE), guidance()) > 1e-2
 
 
-def test_the_degraded_pass_of_the_positive_sees_the_positives_image(model):
+def test_the_degraded_pass_of_the_positive_sees_the_positives_image(advanced, model):
     used = []
-    adapted = ip_adapter(used=used)(model)
-    sample(SelfAttentionGuidanceAdvanced().patch(adapted, 0.5, 2.0, 15.0, 0.0, branch="positive")[0])
+    sample(advanced(ip_adapter(used=used)(model), branch="positive"))
     assert used == [[1, 0], [0]] * 4
 
 
@@ -163,7 +151,7 @@ def test_rows_that_do_not_divide_among_the_prompts_are_left_alone_and_said(sag, 
 
 
 def test_sliding_contexts_over_frames_are_left_alone(sag, model, monkeypatch):
-    """As AnimateDiff-Evolved had them at first: it swapped the host's function."""
+    """As a pack has them that swaps the host's function."""
     monkeypatch.setattr(comfy.samplers, "calc_cond_batch", sliding(comfy.samplers.calc_cond_batch))
     with Calls(model) as calls:
         latent = sample(sag(model), shape=FRAMES, steps=2)
@@ -172,7 +160,7 @@ def test_sliding_contexts_over_frames_are_left_alone(sag, model, monkeypatch):
 
 @orders
 def test_sliding_contexts_in_a_wrapper_are_left_alone_and_said(sag, model, said, first):
-    """As AnimateDiff-Evolved has them since the host knows wrappers."""
+    """As AnimateDiff-Evolved has them."""
     contexts = hooked(lambda m: m.add_wrapper_with_key("calc_cond_batch", "contexts", lambda executor, *args: sliding(
         executor)(*args)))  # fmt: skip
     with Calls(model) as calls:
@@ -193,8 +181,8 @@ def copied_options(monkeypatch):
     monkeypatch.setattr(comfy.samplers, "sampling_function", evaluate)
 
 
-def test_a_pack_that_copies_the_options_for_every_evaluation_leaves_one_run(model, lines, copied_options):
-    patched = SelfAttentionGuidanceAdvanced().patch(model, 0.5, 2.0, 15.0, 0.0, every=2)[0]
+def test_a_pack_that_copies_the_options_for_every_evaluation_leaves_one_run(advanced, model, lines, copied_options):
+    patched = advanced(model, every=2)
     with Calls(model) as calls:
         sample(patched)
     [(_, line)] = lines()

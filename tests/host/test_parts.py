@@ -1,222 +1,143 @@
-"""Runs that are parts of one sampling: a schedule cut in two by KSampler (Advanced), or into single steps."""
+"""Runs that may be parts of one sampling: the level of each run's line, and a fade that no cut changes."""
 
-
-import folder_paths
+import comfy.sample
+import comfy.samplers
 import pytest
 import torch
-from tiny_unet import distance, failing, in_stages, sample, stage
-
-from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
-from sag_delayed_activation.nodes_preview import SAGMaskPreview
-from sag_delayed_activation.sampling.masks import MASK_STORE, fingerprint
+from comfy_extras.nodes_align_your_steps import AlignYourStepsScheduler
+from comfy_extras.nodes_custom_sampler import FlipSigmas, SplitSigmas
+from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
+from neighbours import engine, made_by
+from tiny_unet import CPU, NEGATIVE, POSITIVE, distance, in_stages, noise, prompt, sample, stage
 
 pytestmark = pytest.mark.host
-STEPS = 10  # on the normal schedule: sigma 14.61, 6.617, 3.753, 2.296, 1.454, 0.926, 0.5685, 0.3039, 0.1072, 0.02917
-WHOLE, HALVES, SINGLE = (0, 10), (0, 5, 10), tuple(range(11))
-SMALL = (1, 4, 16, 16)
+STEPS = 6
+WHOLE, HALVES, SINGLE = (0, 6), (0, 3, 6), tuple(range(7))
+SHAPE = (1, 4, 16, 16)
+EMPTY, PICTURE = torch.zeros(SHAPE), noise(SHAPE, 5)
 
 
-def advanced(model, sigma_start=15.0, sigma_end=0.0, **more):
-    return SelfAttentionGuidanceAdvanced().patch(model, 0.5, 2.0, sigma_start, sigma_end, **more)[0]
+def normal(model, steps=4, scheduler="normal", denoise=1.0):
+    return comfy.samplers.KSampler(model, steps, CPU, "euler", scheduler, denoise).sigmas
 
 
-# fade
+def aligned(model):
+    return made_by(AlignYourStepsScheduler, "SD1", 4, 1.0)
 
 
-@pytest.mark.parametrize("cuts", [HALVES, SINGLE], ids=["halves", "single steps"])
-@pytest.mark.parametrize("fade", ["in", "out", "in and out"])
-def test_with_both_bounds_typed_a_fade_is_the_same_however_the_schedule_is_cut(model, fade, cuts):
-    window = {"sigma_start": 10.0, "sigma_end": 0.2}
-    whole = in_stages(advanced(model, fade=fade, **window), WHOLE, SMALL)
-    effect = distance(in_stages(advanced(model, **window), WHOLE, SMALL), whole)
-    assert effect > 1e-3
-    assert distance(in_stages(advanced(model, fade=fade, **window), cuts, SMALL), whole) < 0.01 * effect
+def split(sigmas, step):
+    """Both parts, of which `made_by` gives the first alone."""
+    made = (SplitSigmas.execute if hasattr(SplitSigmas, "execute") else SplitSigmas().get_sigmas)(sigmas, step)
+    return getattr(made, "args", made)
 
 
-# the log
+def zero_snr(model):
+    return ModelSamplingDiscrete().patch(model, "v_prediction", True)[0]
 
 
-@pytest.fixture
-def levels(lines):
-    """The levels of the pack's lines in the log."""
-    return lambda: [level for level, _ in lines()]
+def parts(*cuts, **how):
+    """The parts as KSampler (Advanced) samples them."""
+    return lambda m: in_stages(m, cuts, SHAPE, steps=STEPS, **how)
 
 
-def test_of_runs_of_single_steps_none_is_warned_of_where_some_acted(sag, model, levels):
-    in_stages(sag(model, sigma_start=1.0, sigma_end=0.2), SINGLE, SMALL)
-    assert levels() == ["INFO"] * STEPS
+def custom(schedule, latent=EMPTY, cfg=7.0, split_at=None):
+    """One schedule as SamplerCustom samples it; where it is split, one run after the other."""
+
+    def run(m):
+        sigmas, given = schedule(m), latent
+        for part in [sigmas] if split_at is None else split(sigmas, split_at):
+            first = torch.equal(part[:1], sigmas[:1])
+            start = noise(SHAPE) if first else torch.zeros(SHAPE)
+            euler = comfy.samplers.sampler_object("euler")
+            given = comfy.sample.sample_custom(
+                m, start, cfg, euler, part, POSITIVE, NEGATIVE, given, disable_pbar=True, seed=3
+            )
+
+    return run
 
 
-def test_a_stage_outside_the_window_is_no_warning_before_one_inside_or_after(sag, model, levels):
-    in_stages(sag(model, sigma_start=1.0), HALVES, SMALL)
-    in_stages(sag(model, sigma_end=1.0), HALVES, SMALL)
-    assert levels() == ["INFO"] * 4
+def img2img(denoise, latent=PICTURE, **how):
+    return custom(lambda m: normal(m, denoise=denoise), latent, **how)
 
 
-def test_a_sampling_whose_window_no_stage_reached_is_warned_of_once_at_its_end(sag, model, levels):
-    in_stages(sag(model, sigma_start=0.02), HALVES, SMALL)
-    assert levels() == ["INFO", "WARNING"]
+def of_ddim(latent, steps=4):
+    return custom(lambda m: normal(m, steps, "ddim_uniform"), latent)
 
 
-def test_what_kept_a_stage_from_acting_is_a_warning_only_where_every_stage_was_kept(sag, model, levels):
-    def at(first_cfg, second_cfg):
-        patched = sag(model)
-        stage(patched, stage(patched, torch.zeros(SMALL), 0, 5, cfg=first_cfg), 5, 10, cfg=second_cfg)
-
-    at(1.0, 7.0)
-    at(7.0, 1.0)
-    at(1.0, 1.0)
-    assert levels() == ["INFO"] * 4 + ["INFO", "WARNING"]
+def rising(m):
+    return custom(lambda m: made_by(FlipSigmas, normal(m)), PICTURE)(m)
 
 
-def test_img2img_below_the_window_is_warned_of_unless_the_model_acted_before(sag, model, levels):
-    patched = sag(model, sigma_end=4.0)
-    sample(patched, denoise=0.3, shape=SMALL)
-    sample(patched, shape=(1, 4, 8, 8))
-    sample(patched, denoise=0.3, shape=SMALL)
-    assert levels() == ["WARNING", "INFO", "INFO"]
+def whole(m, **how):
+    sample(m, shape=SHAPE, **how)
 
 
-def test_a_model_that_acted_before_is_warned_of_where_something_else_keeps_it_from_acting(sag, model, levels):
-    patched = sag(model)
-    sample(patched, shape=SMALL)
-    sample(patched, cfg=1.0, shape=SMALL)
-    assert levels() == ["INFO", "WARNING"]
+def cfg_1_then_7(m):
+    stage(m, stage(m, EMPTY, 0, 3, STEPS, cfg=1.0), 3, 6, STEPS)
 
 
-def test_of_two_nodes_the_one_that_never_acts_is_warned_of_however_often_the_other_did(sag, model, levels):
-    patched = sag(sag(model), sigma_start=0.02)
+def on(neighbour, run):
+    """The run with another node before the sampler."""
+    return lambda m: run(neighbour(m))
+
+
+NEVER, HIGH, LOW = {"sigma_start": 0.02}, {"sigma_end": 10.0}, {"sigma_start": 1.0}
+CASES = {  # what is sampled: window, runs, and the level of each run's line
+    "a whole sampling": ({}, whole, "INFO"),
+    "a whole sampling, and no step in the window": (NEVER, whole, "WARNING"),
+    "two stages": ({}, parts(*HALVES), "INFO INFO"),
+    "two stages, and the window in the first": (HIGH, parts(*HALVES), "INFO INFO"),
+    "two stages, and the window in the second": (LOW, parts(*HALVES), "INFO INFO"),
+    "two stages, and the window in neither": (NEVER, parts(*HALVES), "INFO INFO"),
+    "SplitSigmas, and the window in the first part": (HIGH, custom(normal, split_at=2), "INFO INFO"),
+    "SplitSigmas, and the window in the second": (LOW, custom(normal, split_at=2), "INFO INFO"),
+    "SplitSigmas at its end, [0] left over": ({}, custom(normal, split_at=4), "INFO"),
+    "SplitSigmas at its end, and no step in the window": (NEVER, custom(normal, split_at=4), "WARNING"),
+    "SplitSigmas at its start, a part without a step": ({}, custom(normal, split_at=0), "INFO"),
+    "step by step": ({"sigma_start": 1.0, "sigma_end": 0.2}, parts(*SINGLE), " ".join(["INFO"] * STEPS)),
+    "step by step, and no step in the window": (NEVER, parts(*SINGLE), " ".join(["INFO"] * STEPS)),
+    "img2img at denoise 0.5": ({}, img2img(0.5), "INFO"),
+    "img2img at denoise 0.5, below the window": (HIGH, img2img(0.5), "INFO"),
+    "img2img at denoise 0.5 of an empty latent, below the window": (HIGH, img2img(0.5, EMPTY), "WARNING"),
+    "img2img at denoise 1, and no step in the window": (NEVER, img2img(1.0), "WARNING"),
+    "ddim_uniform": ({}, of_ddim(EMPTY), "INFO"),
+    "ddim_uniform, and no step in the window": (NEVER, of_ddim(EMPTY), "WARNING"),
+    "ddim_uniform of a picture: it begins at 28 % of the largest sigma": (NEVER, of_ddim(PICTURE), "INFO"),
+    "ddim_uniform of a picture: it begins at 99 % of the largest sigma": (NEVER, of_ddim(PICTURE, 6), "INFO"),
+    "AYS": ({}, custom(aligned), "INFO"),
+    "AYS of a picture, and no step in the window": (NEVER, custom(aligned, PICTURE), "WARNING"),
+    "zero-terminal-SNR": ({"sigma_start": 1000.0}, on(zero_snr, whole), "INFO"),
+    "zero-terminal-SNR of a picture, and no step in the window": (NEVER, on(zero_snr, img2img(1.0)), "WARNING"),
+    "a rising schedule": ({}, rising, "INFO"),
+    "a rising schedule, and no step in the window": (NEVER, rising, "INFO"),
+    "cfg 1": ({}, lambda m: whole(m, cfg=1.0), "WARNING"),
+    "cfg 1 in both stages": ({}, parts(*HALVES, cfg=1.0), "INFO INFO"),
+    "cfg 1 in the first stage": ({}, cfg_1_then_7, "INFO INFO"),
+    "cfg 1 in img2img": ({}, img2img(0.5, cfg=1.0), "INFO"),
+    "a negative that is never active": ({}, lambda m: whole(m, negative=prompt(5, start_percent=1.0)), "WARNING"),
+    "kept from acting": ({}, on(engine, whole), "WARNING"),
+    "kept from acting in both stages": ({}, on(engine, parts(*HALVES)), "WARNING WARNING"),
+    "kept from acting in img2img": ({}, on(engine, img2img(0.5)), "WARNING"),
+    "kept from acting, and no step in the window": (HIGH, on(engine, img2img(0.5)), "INFO"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("window, run, levels", CASES.values(), ids=CASES)
+def test_a_line_warns_where_its_own_run_shows_that_something_is_wrong(sag, model, lines, window, run, levels):
+    run(sag(model, **window))
+    assert [level for level, _ in lines()] == levels.split()
+
+
+def test_of_two_nodes_the_one_that_never_acts_is_warned_of_however_often_the_other_did(sag, model, lines):
+    patched = sag(sag(model), **NEVER)
     for _ in range(2):
-        sample(patched, shape=SMALL)
-    assert sorted(levels()) == ["INFO", "INFO", "WARNING", "WARNING"]
+        whole(patched)
+    assert sorted(level for level, _ in lines()) == ["INFO", "INFO", "WARNING", "WARNING"]
 
 
-# what a run was given
-
-
-def test_what_a_run_is_given_and_gives_is_noted(sag, model):
-    patched = sag(sag(model))
-    given = stage(patched, torch.zeros(SMALL), 0, 5)
-    latent = stage(patched, given, 5, 10)
-    [run] = patched.model_options[MASK_STORE].runs[SMALL]
-    assert len(run.ends.schedule) == 6 and run.ends.schedule[-1] == 0
-    assert (run.ends.given, run.ends.result) == (fingerprint(given), fingerprint(latent))
-
-
-def test_a_run_that_failed_is_known_to_have_given_nothing(sag, model):
-    patched = sag(model)
-    with pytest.raises(RuntimeError):
-        sample(failing(patched, 5, RuntimeError("broken")), shape=SMALL)
-    [run] = patched.model_options[MASK_STORE].runs[SMALL]
-    assert run.ends.schedule[-1] == 0 and run.ends.result is None
-
-
-# the preview
-
-
-@pytest.fixture(autouse=True)
-def temp_folder(tmp_path, monkeypatch):
-    """Where the host's PreviewImage writes."""
-    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
-
-
-@pytest.fixture
-def texts(monkeypatch):
-    """Every text that is drawn."""
-    from sag_delayed_activation.pictures.canvas import Canvas
-
-    drawn, text = [], Canvas.text
-    monkeypatch.setattr(Canvas, "text", lambda self, x, y, what, *more, **options: (
-        drawn.append(what), text(self, x, y, what, *more, **options)))  # fmt: skip
-    return drawn
-
-
-def show(model, latent):
-    """The masks that the node gives."""
-    return SAGMaskPreview().show(model, {"samples": latent})["result"][1]
-
-
-def steps(texts):
-    """How the tiles call the steps that they show."""
-    return [text.split("   ")[0] for text in texts if " masked" in text]
-
-
-@pytest.mark.parametrize("cuts, runs", [(HALVES, 2), (SINGLE, 10)], ids=["halves", "single steps"])
-def test_the_preview_shows_all_runs_of_a_sampling_numbered_as_one(sag, model, texts, cuts, runs):
-    whole, parts = sag(model, sigma_start=5.0), sag(model, sigma_start=5.0)
-    expected = show(whole, in_stages(whole, WHOLE, SMALL))
-    texts.clear()
-    masks = show(parts, in_stages(parts, cuts, SMALL))
-    assert steps(texts) == [f"step {n}" for n in range(2, STEPS)]
-    assert masks.shape == expected.shape and (masks != expected).float().mean() < 0.02
-    assert f"10 evaluations in {runs} runs, sigma 14.61 to 0.02917" in texts
-
-
-def test_what_the_first_stage_did_is_shown_where_the_second_did_nothing(sag, model, texts):
-    patched = sag(model, sigma_end=2.0)
-    show(patched, in_stages(patched, HALVES, SMALL))
-    assert steps(texts) == ["step 0", "step 1", "step 2", "step 3"]
-
-
-def test_where_no_stage_acted_one_sentence_says_why(sag, model, texts):
-    patched = sag(model, sigma_start=0.02)
-    show(patched, in_stages(patched, SINGLE, SMALL))
-    said = " ".join(texts)
-    assert said.count("none lay in the window") == 1 and "acted on 0 of 10" in said and "14.61 to 0.02917" in said
-
-
-def test_a_second_stage_that_is_sampled_again_still_goes_on_from_the_first(sag, model, texts):
-    """Its cfg was changed; the first stage's latent is cached."""
-    patched = sag(model)
-    first = stage(patched, torch.zeros(SMALL), 0, 5)
-    stage(patched, first, 5, 10)
-    show(patched, stage(patched, first, 5, 10, cfg=4.0))
-    assert steps(texts) == [f"step {n}" for n in range(STEPS)]
-
-
-def test_a_second_stage_that_failed_leaves_the_first_to_its_next_try(sag, model, texts):
-    patched = sag(model)
-    first = stage(patched, torch.zeros(SMALL), 0, 5)
-    with pytest.raises(RuntimeError):
-        stage(failing(patched, 5, RuntimeError("broken")), first, 5, 10)
-    show(patched, stage(patched, first, 5, 10))
-    assert steps(texts) == [f"step {n}" for n in range(STEPS)]
-
-
-def test_the_latent_between_two_stages_shows_the_first_alone(sag, model, texts):
-    patched = sag(model)
-    first = stage(patched, torch.zeros(SMALL), 0, 5)
-    stage(patched, first, 5, 10)
-    show(patched, first)
-    assert steps(texts) == [f"step {n}" for n in range(5)]
-
-
-def test_a_stage_goes_on_from_the_run_before_where_the_latent_was_changed_between(sag, model, texts):
-    patched = sag(model)
-    show(patched, stage(patched, stage(patched, torch.zeros(SMALL), 0, 5) * 1.01, 5, 10))
-    assert steps(texts) == [f"step {n}" for n in range(STEPS)]
-
-
-def test_of_two_first_stages_the_one_whose_latent_was_given_is_gone_on_from(sag, model):
-    patched = sag(model)
-    firsts = [stage(patched, torch.zeros(SMALL), 0, 5, seed=seed) for seed in (1, 2)]
-    expected = show(patched, firsts[0])
-    assert torch.equal(show(patched, stage(patched, firsts[0], 5, 10))[:5], expected)
-    assert not torch.equal(show(patched, firsts[1]), expected)
-
-
-def test_a_run_that_begins_elsewhere_is_a_sampling_of_its_own(sag, model, texts):
-    patched = sag(model)
-    stage(patched, torch.zeros(SMALL), 0, 5)
-    show(patched, sample(patched, steps=3, shape=SMALL))
-    assert len(steps(texts)) == 3
-
-
-@pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m"])
-def test_under_samplers_that_look_ahead_the_steps_of_stages_are_those_of_the_whole(sag, model, texts, sampler):
-    for cuts in (WHOLE, HALVES):
-        patched = sag(model)
-        show(patched, in_stages(patched, cuts, SMALL, sampler=sampler))
-    half = len(steps(texts)) // 2
-    whole, stages = steps(texts)[:half], steps(texts)[half:]
-    assert [s for s in stages if "step" in s] == [s for s in whole if "step" in s] == [f"step {n}" for n in range(10)]
+@pytest.mark.parametrize("fade", ["in", "out", "in and out"])
+def test_with_both_bounds_typed_a_fade_is_the_same_however_the_schedule_is_cut(advanced, model, fade):
+    window = {"sigma_start": 10.0, "sigma_end": 0.2}
+    whole, *cut = (parts(*cuts)(advanced(model, fade=fade, **window)) for cuts in (WHOLE, HALVES, SINGLE))
+    effect = distance(parts(*WHOLE)(advanced(model, **window)), whole)
+    assert effect > 1e-3 and all(distance(latent, whole) < 0.01 * effect for latent in cut)

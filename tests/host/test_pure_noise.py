@@ -1,6 +1,5 @@
 """Sigma 1 of a flow model, where the latent is noise alone: an extra call would repeat the first one exactly."""
 
-
 import comfy.samplers
 import pytest
 from tiny_unet import Calls, sample, tiny_model

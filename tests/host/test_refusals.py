@@ -1,8 +1,10 @@
 """Bad input is refused early, by name and value."""
 
+import importlib.util
 import inspect
 import math
 import re
+import sys
 from types import SimpleNamespace
 
 import comfy.supported_models
@@ -117,3 +119,29 @@ def test_the_prompts_validation_names_no_input_but_the_two_ends_of_the_window(ki
 def test_the_widgets_range_holds_for_typed_values_and_not_for_linked_ones(sag, model):
     assert "between 0 and 1000, got 4518" in Node.VALIDATE_INPUTS(sigma_start=4518.0)
     assert sag(model, sigma_start=999999999.9) is not model
+
+
+@pytest.fixture
+def old_host(monkeypatch):
+    """ComfyUI before 0.3.51, whose context windows the pack asks for."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "comfy.context_windows" else find(name, *more)
+    )
+
+
+@pytest.mark.parametrize(
+    "version, found",
+    [(SimpleNamespace(__version__="0.3.40"), "ComfyUI 0.3.40"), (None, "an older one that does not say its version")],
+    ids=["0.3.40", "no version"],
+)
+@pytest.mark.parametrize("node", ["sag", "advanced"])
+def test_a_host_that_is_too_old_is_told_what_it_is_and_what_is_needed(
+    request, monkeypatch, old_host, model, node, version, found
+):
+    monkeypatch.setitem(sys.modules, "comfyui_version", version)
+    patch = request.getfixturevalue(node)
+    needed = f"needs ComfyUI 0.3.52 or newer, and this is {found}, without comfy.context_windows; update it"
+    for settings in ({}, {"scale": 0.0}):
+        with pytest.raises(ValueError, match=f"^SAG delayed activation {re.escape(needed)}$"):
+            patch(model, **settings)

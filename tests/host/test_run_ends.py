@@ -1,22 +1,44 @@
-"""A run's end: its tensors go without the garbage collector, and its line is written by its own thread."""
+"""Where a run begins and ends, what is left of it, and that runs do not meet."""
 
+import contextlib
 import gc
-import logging
+import math
+import re
 import threading
 from types import SimpleNamespace
 
+import comfy.samplers
 import pytest
 import torch
-from tiny_unet import bare, sample
-from watch import recorded
+from comfy.model_patcher import create_model_options_clone
+from neighbours import hooked
+from tiny_unet import (
+    NEGATIVE,
+    POSITIVE,
+    SHAPE,
+    Calls,
+    bare,
+    distance,
+    first_guidance,
+    guided,
+    noise,
+    sample,
+    tiny_model,
+)
+from watch import after_cfg, recorded
 
-from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling import run as run_module
-from sag_delayed_activation.sampling.host import RunScope
-from sag_delayed_activation.sampling.masks import RunMasks
-from sag_delayed_activation.sampling.run import Run, write_lines_put_aside
+from sag_delayed_activation.sampling import recorder, run
+from sag_delayed_activation.sampling.masks import MASK_STORE
+from sag_delayed_activation.sampling.run_log import say_once_that_runs_are_not_told
 
 pytestmark = pytest.mark.host
+
+
+def fail(*_, **__):
+    raise RuntimeError("broken")
+
+
+# what is left
 
 
 @pytest.fixture
@@ -27,108 +49,198 @@ def no_collector():
     gc.enable()
 
 
-@pytest.fixture
-def records(caplog):
-    caplog.set_level(logging.INFO)
-    return lambda: [r for r in caplog.records if r.getMessage().startswith("SAG delayed activation")]
+def alive(references):
+    return [reference for reference in references if reference() is not None]
 
 
-def fail(*_, **__):
-    raise RuntimeError("broken")
+def kept():
+    kinds = (recorder.Evaluation, recorder.PromptAttention, run.Run, run.NodeRun)
+    return sum(type(found) in kinds for found in gc.get_objects())
 
 
-def in_a_later_layer(model, patched, monkeypatch):
-    monkeypatch.setattr(model.model.diffusion_model.output_blocks[0][0], "forward", fail)
-    return patched
+failing_in_a_later_layer = hooked(lambda m: m.set_model_output_block_patch(fail))
+failing_before_guidance = hooked(lambda m: m.set_model_sampler_post_cfg_function(fail))
+ENDINGS = {
+    "as usual": lambda sag, model: sample(sag(model)),
+    "by an error in a later layer": lambda sag, model: sample(sag(failing_in_a_later_layer(model))),
+    "by an error after CFG": lambda sag, model: sample(sag(failing_before_guidance(model))),
+    "under a guider that calls nothing after CFG": lambda sag, model: bare(sag(model)),
+}
 
 
-def in_a_function_after_cfg(model, patched, monkeypatch):
-    patched.model_options["sampler_post_cfg_function"].insert(0, fail)
-    return patched
+@pytest.mark.parametrize("sampled", ENDINGS.values(), ids=ENDINGS)
+def test_however_a_run_ends_nothing_of_it_is_alive_without_the_garbage_collector(sag, model, no_collector, sampled):
+    before = kept()  # earlier tests' tracebacks may hold some
+    with recorded() as references, contextlib.suppress(RuntimeError):
+        sampled(sag, model)
+    assert references and not alive(references) and kept() == before
 
 
-@pytest.mark.parametrize("where", [in_a_later_layer, in_a_function_after_cfg], ids=lambda f: f.__name__)
-def test_an_error_leaves_no_query_and_no_key_alive(sag, model, monkeypatch, no_collector, where):
-    patched = where(model, sag(model), monkeypatch)
-    with recorded() as references:
-        try:
-            sample(patched)
-        except RuntimeError as error:
-            assert str(error) == "broken"
-    assert references and not [r for r in references if r() is not None]
-
-
-def test_an_error_in_a_later_layer_frees_them_even_while_somebody_holds_the_error(sag, model, monkeypatch):
-    patched = in_a_later_layer(model, sag(model), monkeypatch)
+def test_an_error_in_a_later_layer_frees_all_even_while_somebody_holds_the_error(sag, model):
     with recorded() as references, pytest.raises(RuntimeError) as held:
-        sample(patched)
-    assert references and held.traceback and not [r for r in references if r() is not None]
+        sample(sag(failing_in_a_later_layer(model)))
+    assert references and held.traceback and not alive(references)
 
 
-def test_a_guider_that_calls_nothing_after_cfg_leaves_none_alive_either(sag, model, no_collector):
+def test_an_evaluation_is_over_once_guidance_was_asked_for_in_the_window_or_outside(sag, model, no_collector):
+    """What it recorded would else lie beside what the next evaluation needs."""
+    left = []
     with recorded() as references:
-        bare(sag(model))
-    assert references and not [r for r in references if r() is not None]
+        behind = after_cfg(sag(model, sigma_start=3.0), lambda args: left.append(alive(references)) or args["denoised"])
+        sample(behind)
+    assert len(references) == 8 and left == [[]] * 4
 
 
-def test_a_guider_that_calls_nothing_after_cfg_is_told(sag, model, records):
+# its line
+
+
+def test_the_line_is_there_when_the_run_ends_and_written_by_its_own_thread(sag, model, lines, caplog):
+    worker = threading.Thread(target=lambda: sample(sag(model)), name="worker")
+    worker.start()
+    worker.join()
+    [(_, line)] = lines()
+    assert "acted on 4 of 4" in line and {r.threadName for r in caplog.records if r.getMessage() == line} == {"worker"}
+
+
+def test_the_line_is_there_after_an_error_while_somebody_holds_the_error(sag, model, lines):
+    with pytest.raises(RuntimeError) as held:
+        sample(after_cfg(sag(model), fail))
+    assert held and ["acted on 1 of 1" in line for _, line in lines()] == [True]
+
+
+def test_a_guider_that_calls_nothing_after_cfg_is_told(sag, model, lines):
     bare(sag(model))
-    assert [(r.levelname, r.getMessage()) for r in records()] == [
+    assert lines() == [
         ("WARNING", "SAG delayed activation: acted on no step: the guider that sampled calls no function after CFG")
     ]
 
 
-def test_the_line_is_there_when_the_run_ends_and_written_by_its_thread(sag, model, records, no_collector):
-    worker = threading.Thread(target=lambda: sample(sag(model)), name="worker")
-    worker.start()
-    worker.join()
-    (line,) = records()
-    assert line.threadName == "worker" and "acted on 4 of 4" in line.getMessage()
+# samplings inside it
 
 
-def test_the_line_is_there_after_an_error_while_somebody_holds_the_error(sag, model, monkeypatch, records):
+def guider_of(patched, kind=comfy.samplers.CFGGuider):
+    guider = kind(patched)
+    guider.set_conds(POSITIVE, NEGATIVE)
+    guider.set_cfg(7.0)
+    return guider
+
+
+def two_samplings(patched, options, after):
+    """One of a step, and in it or `after` it one of two steps, in the `options` of the first or of its own."""
+
+    def sampler(denoise, x, sigmas, extra_args=None, **_):
+        latent = denoise(x, sigmas[0] * torch.ones(len(x)), **extra_args)
+        if options == "the same":
+            second.model_options = first.model_options
+        if not after:
+            guided(second, steps=2)
+        return latent
+
+    first, second = guider_of(patched), guider_of(patched)
+    sigmas = torch.tensor([5.0, 0.0])
+    first.sample(noise(), torch.zeros(SHAPE), comfy.samplers.KSAMPLER(sampler), sigmas, disable_pbar=True, seed=3)
+    if after:
+        guided(second, steps=2)
+
+
+TWO = [("the same", False, [3]), ("its own", False, [2, 1]), ("the same", True, [1, 2])]
+
+
+@pytest.mark.parametrize("options, after, counts", TWO, ids=["inside", "inside, with options of its own", "after it"])
+def test_the_outermost_sampling_of_a_runs_options_begins_and_ends_it_for_all_nodes(
+    sag, model, lines, options, after, counts
+):
+    patched = sag(sag(model))
+    two_samplings(patched, options, after)
+    said = [int(re.search(r"acted on (\d) of", line)[1]) for _, line in lines()]
+    assert said == [count for count in counts for _node in range(2)]
+    runs = patched.model_options[MASK_STORE].runs[SHAPE]
+    assert [(len(of.sigmas), {step.node for step in of.steps}) for of in runs] == [(count, {0, 1}) for count in counts]
+
+
+# a guider that goes round its beginning
+
+
+class GoingRound(comfy.samplers.CFGGuider):
+    """Samples without the wrappers that the host calls round a run."""
+
+    def sample(self, *args, **more):
+        self.conds = {name: [dict(each) for each in conds] for name, conds in self.original_conds.items()}
+        own, self.model_options = self.model_options, create_model_options_clone(self.model_options)
+        try:
+            return self.outer_sample(*args, **more)
+        finally:
+            self.model_options = own
+
+
+def going_round(patched):
+    latent = guided(guider_of(patched, GoingRound))
+    for replace in patched.model_options["transformer_options"]["patches_replace"]["attn1"].values():
+        replace.cleanup()  # as hosts from 0.17 on do, whoever began the run
+    return latent
+
+
+def test_a_guider_that_goes_round_the_beginning_is_guided_and_one_line_in_all_says_what_is_not_told(sag, model, lines):
+    say_once_that_runs_are_not_told.cache_clear()
+    patched, expected = sag(model), sample(sag(model))
+    assert all(torch.equal(going_round(patched), expected) for _ in range(2))
+    assert patched.model_options[MASK_STORE].runs == {}
+    [_, (level, line)] = lines()
+    assert level == "INFO" and line.startswith("SAG delayed activation: a guider begins its runs in a way of its own.")
+
+
+def test_there_every_counts_as_1(advanced, model):
+    with Calls(model) as calls:
+        latent = going_round(advanced(model, every=4))
+    assert calls.count([1]) == 4 and torch.equal(latent, sample(advanced(model)))
+
+
+def test_there_an_open_fade_spans_the_models_own_sigmas(advanced, model):
+    """And not those of the run, of which the fade would leave nothing at the first step."""
+
+    def late(patched):
+        sigmas, euler = torch.tensor([4.0, 1.0, 0.0]), comfy.samplers.sampler_object("euler")
+        guider_of(patched, GoingRound).sample(noise(), torch.zeros(SHAPE), euler, sigmas, disable_pbar=True, seed=3)
+
+    faded, full = (first_guidance(model, lambda m, f=f: advanced(m, fade=f), late).norm() for f in ("in", "none"))
+    sampling = model.get_model_object("model_sampling")
+    largest, smallest = float(sampling.sigma_max), float(sampling.sigma_min)
+    share = math.log(largest / 4) / math.log(largest / smallest)
+    assert (faded / full).item() == pytest.approx(share, abs=2e-3)
+
+
+def test_the_hosts_cleanup_is_handed_on_to_the_attention_that_was_there_before(sag, model, lines):
+    cleaned = []
+    earlier = SimpleNamespace(cleanup=lambda: cleaned.append(True))
+    recorder.AttentionRecorder("a key", 0, earlier).cleanup()
+    recorder.AttentionRecorder("a key", 0, lambda *_: None).cleanup()
+    assert cleaned == [True] and lines() == []
+
+
+# runs do not meet
+
+
+def test_one_patched_model_serves_other_sizes_and_batches(sag, model):
     patched = sag(model)
-    patched.set_model_sampler_post_cfg_function(fail)
-    with pytest.raises(RuntimeError) as held:
-        sample(patched)
-    (line,) = records()
-    assert "acted on 1 of 1" in line.getMessage() and held
+    first = sample(patched)
+    sample(patched, shape=(2, 4, 16, 16))
+    sample(patched, shape=(1, 4, 33, 17))
+    assert torch.equal(sample(patched), first)
 
 
-def forgotten_run(scope):
-    """A run in a scope whose end nobody tells."""
-    post = SimpleNamespace(x=torch.zeros(1, 4, 8, 8), model_options={"transformer_options": {}}, transformer_options={})
-    scope["masks"] = RunMasks(None)
-    scope["run"] = run = Run(SigmaWindow(15, 0), scope["masks"])
-    run.log.sigmas.append(1.0)
-    return post
+def test_two_samplers_in_two_threads_do_not_meet(sag):
+    """Each thread has a UNet of its own, since the host's is not made for two; the node's hooks are shared."""
+    patched, other = sag(tiny_model()), tiny_model()
+    other.model_options = patched.model_options
+    alone, results = [sample(patched, cfg=cfg) for cfg in (3.0, 9.0)], {}
 
+    def work(model, cfg):
+        with torch.inference_mode():
+            results[cfg] = sample(model, cfg=cfg)
 
-def test_the_garbage_collector_only_puts_a_line_aside(records):
-    write_lines_put_aside()
-    scope = {}
-    forgotten_run(scope)
-    scope["circle"] = scope
-    del scope
-    gc.collect()
-    assert records() == [] and len(run_module.LINES_PUT_ASIDE) == 1
-    write_lines_put_aside()
-    assert ["acted on 0 of 1" in r.getMessage() for r in records()] == [True]
-
-
-def test_what_was_put_aside_is_written_when_the_next_run_begins(sag, model, records):
-    write_lines_put_aside()
-    scope = {}
-    forgotten_run(scope)
-    scope.clear()
-    assert records() == []
-    sample(sag(model))
-    assert ["acted on 0 of 1" in r.getMessage() for r in records()][0]
-
-
-def test_a_copy_of_a_runs_options_hands_on_the_run():
-    from sag_delayed_activation.sampling.host import begin_run
-
-    options = {}
-    scope = begin_run(options)
-    assert begin_run(dict(options)) is scope and isinstance(scope, RunScope)
+    threads = [threading.Thread(target=work, args=both) for both in ((patched, 3.0), (other, 9.0))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(distance(results[cfg], latent) < 1e-5 for cfg, latent in zip((3.0, 9.0), alone, strict=True))

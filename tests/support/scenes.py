@@ -1,4 +1,15 @@
-"""Random scenes for the property-based tests: a UNet, prompts, a sampler, a window, how the host splits the work."""
+"""Random scenes for the property-based tests.
+
+Its words:
+    scene       all that one run depends on: a UNet, prompts, a sampler, settings of the basic node
+    window      where the node acts: between two sigmas; "step": at one evaluation alone; "gap": between two of them
+    short       whether memory is short when the host asks, so that it evaluates prompts one by one
+    own         a node of the pack in a stack, basic or advanced
+    neighbours  other nodes on the MODEL, the host's or a pack's, from `neighbours.ALL`
+    stack       own nodes and neighbours on one MODEL, in any order
+    HIDING      neighbours that keep the negative's tokens from a node, so that it need not act
+    UNLIKE      groups of neighbours that fail together, with or without the pack: a stack has one of each at most
+"""
 
 from __future__ import annotations
 
@@ -141,7 +152,7 @@ class Scene:
     scale: float = 0.5
     blur_sigma: float = 2.0
     window: Window = Window(UNBOUNDED)
-    short: tuple[bool, ...] = (False,)  # whether memory is short, each time that the host asks, over and over
+    short: tuple[bool, ...] = (False,)  # each time that the host asks, over and over
 
     @property
     def model(self):
@@ -256,9 +267,9 @@ class Own:
         return SelfAttentionGuidanceAdvanced().patch(model, **values, **dict(self.advanced))[0]
 
 
-# Which take the tokens of the negative away from a node, or some of them, wherever they stand.
+# Wherever in the stack they stand.
 HIDING = {"fixed batch", "tiled diffusion", "hypertile to the middle", "tome in the middle", "core sag"}
-UNLIKE = [  # groups of which one at most runs: two of a group fail together, with or without a node of the pack
+UNLIKE = [
     {"hypertile to the middle", "tome in the middle", "hypertile", "tome", "deep shrink", "core sag"},
     {"fixed batch", "tiled diffusion", "core sag"},
     {"fixed batch", "ip adapter", "nag"},
