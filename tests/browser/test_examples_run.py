@@ -12,6 +12,7 @@ from random_checkpoint import small_checkpoints
 pytestmark = pytest.mark.browser
 SEEDS = itertools.count(1)
 PATIENCE = 300  # seconds for one example
+SMALL = {"width": 64, "height": 64}  # and a small UNet; tests/server runs them on one of full size
 SHORTEN = """values => {
     for (const widget of app.graph._nodes.flatMap(node => node.widgets ?? []))
         if (widget.name in values) widget.value = values[widget.name];
@@ -23,7 +24,7 @@ LINES = "() => [...document.querySelectorAll('.sag-strip')].map(strip => strip.t
 @pytest.fixture(scope="module")
 def server(serve, tmp_path_factory):
     base = tmp_path_factory.mktemp("base")
-    with small_checkpoints(base), serve(base) as running:
+    with small_checkpoints(base, "SMALL"), serve(base) as running:
         yield running
 
 
@@ -49,7 +50,7 @@ def run(comfy, server):
 def test_an_example_runs_shows_its_picture_and_its_nodes_say_on_how_many_steps_they_acted(comfy, server, example):
     comfy.clear()
     comfy.open_file(example)
-    comfy.page.evaluate(SHORTEN, {**SHORT, "seed": (seed := next(SEEDS)), "noise_seed": seed})
+    comfy.page.evaluate(SHORTEN, {**SHORT, **SMALL, "seed": (seed := next(SEEDS)), "noise_seed": seed})
     comfy.page.evaluate(FIT)
     run(comfy, server)
     saved = next(node["id"] for node in json.loads(example.read_text())["nodes"] if node["type"] == "SaveImage")

@@ -32,6 +32,11 @@ UNETS = {
         "context_dim": 2048, "use_linear_in_transformer": True, "adm_in_channels": 2816, "num_classes": "sequential",
     },
 }  # fmt: skip
+UNETS["SMALL"] = UNETS["SD15"] | {  # in the host's eyes an SD1.5
+    "channel_mult": [1, 1, 1], "num_res_blocks": [1, 1, 1], "transformer_depth": [1, 1, 0],
+    "transformer_depth_output": [1, 1, 1, 1, 0, 0],
+}  # fmt: skip
+HOSTS_NAME = {"SMALL": "SD15"}
 VAE = {"double_z": True, "z_channels": 4, "resolution": 256, "in_channels": 3, "out_ch": 3, "ch": 128,
        "ch_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_resolutions": [], "dropout": 0.0}  # fmt: skip
 
@@ -45,13 +50,13 @@ def make_checkpoint(architecture: str, file: Path) -> None:
 
 
 @contextmanager
-def small_checkpoints(base: Path) -> Iterator[None]:
-    """What the examples load, in a server's folder while it lasts: pytest keeps the folder, and this is 2 GB.
+def small_checkpoints(base: Path, architecture: str = "SD15") -> Iterator[None]:
+    """What the examples load, in a server's folder while it lasts: pytest keeps the folder, and this is up to 2 GB.
 
     SDXL's examples get the small checkpoint too: all but the model's size is tried so, and that in tests/big.
     """
     small = base / "models/checkpoints/v1-5-pruned-emaonly-fp16.safetensors"
-    make_checkpoint("SD15", small)
+    make_checkpoint(architecture, small)
     (small.parent / "sd_xl_base_1.0.safetensors").hardlink_to(small)
     yield
     for file in small.parent.iterdir():
@@ -65,7 +70,8 @@ def shapes_of(architecture: str) -> dict:
     from comfy.ldm.models.autoencoder import AutoencoderKL
 
     with torch.device("meta"):
-        config = getattr(comfy.supported_models, architecture)(COMMON | UNETS[architecture] | {"dtype": torch.float16})
+        kind = getattr(comfy.supported_models, HOSTS_NAME.get(architecture, architecture))
+        config = kind(COMMON | UNETS[architecture] | {"dtype": torch.float16})
         model = config.get_model({}, device="meta")
         clip = config.clip_target().clip(device="meta", dtype=torch.float16)
         vae = AutoencoderKL(ddconfig=VAE, embed_dim=4)
