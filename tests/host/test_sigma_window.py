@@ -7,7 +7,6 @@ import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
-from hosts import only
 from tiny_unet import Calls, sample, tiny_model
 
 from sag_delayed_activation import sigma_window
@@ -245,11 +244,7 @@ def test_what_is_refused_is_named_with_its_value(find, inputs, message):
     [
         ({"start": 20}, "unit=step, start=20, end=10000 holds none of the 20 steps of this schedule, .* 14.61 to 0.02"),
         ({"preset": "interval 0.28 to 5.42", "denoise": 0.05, "scheduler": "karras"}, "preset=interval .* holds none"),
-        pytest.param(
-            {"scheduler": "kl_optimal", "steps": 1},
-            "no schedule for scheduler=kl_optimal, steps=1, denoise=1.0",
-            marks=only("kl_optimal" in SCHEDULERS, "needs a ComfyUI of 2025: the scheduler kl_optimal"),
-        ),
+        ({"scheduler": "kl_optimal", "steps": 1}, "no schedule for scheduler=kl_optimal, steps=1, denoise=1.0"),
         ({"denoise": 0.0}, "no schedule for .* denoise=0.0"),
     ],
     ids=str,

@@ -10,7 +10,7 @@ from demo_graph import sampled, window
 from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sampling.page import RUN_ENDED, details
 from sag_delayed_activation.sampling.run_log import RunLog
-from sag_delayed_activation.sampling.sentences import Said
+from sag_delayed_activation.sampling.sentences import Phrase
 
 
 class Strip:
@@ -90,7 +90,7 @@ def window_of_20_steps(comfy: ComfyPage) -> Strip:
 def tell(comfy: ComfyPage, sigmas: Sequence[float], acted: Sequence[int], skipped: Sequence[int] = (),
          start: float = 15.0, end: float = 0.0) -> None:  # fmt: skip
     """Sends what the server tells of a run of the SAG node."""
-    why = {place: Said.of("promptNotRun", role=Said("negative")) for place in skipped}
+    why = {place: Phrase.of("promptNotRun", role=Phrase("negative")) for place in skipped}
     log = RunLog(SigmaWindow(start, end), sigmas=[*sigmas], acted=[*acted], skipped=why, warns=not acted)
     run = {"node": str(comfy.ids["sag"]), "text": log.text(), **details(log)}
     comfy.server.post("/page_events", {"event": RUN_ENDED, "data": run})

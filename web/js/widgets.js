@@ -8,9 +8,13 @@ export function valueOf(node, name) {
   return slot >= 0 && node.isInputConnected(slot) ? undefined : widgetOf(node, name)?.value;
 }
 
+const definitions = new Map(); // by the nodes' ids
+/** Keeps what Python says of a node. @param {any} definition */
+export const define = (definition) => definitions.set(definition.name, definition);
+
 /** What Python says of an input, besides its kind. @param {ComfyNode} node @param {string} name */
 export function optionsOf(node, name) {
-  const { required, optional } = /** @type {any} */ (node.constructor).nodeData.input;
+  const { required, optional } = definitions.get(node.comfyClass).input;
   return { ...required, ...optional }[name][1];
 }
 
