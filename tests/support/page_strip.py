@@ -91,6 +91,6 @@ def tell(comfy: ComfyPage, sigmas: Sequence[float], acted: Sequence[int], skippe
          start: float = 15.0, end: float = 0.0) -> None:  # fmt: skip
     """Sends what the server tells of a run of the SAG node."""
     why = {place: Phrase.of("promptNotRun", role=Phrase("negative")) for place in skipped}
-    log = RunLog(SigmaWindow(start, end), sigmas=[*sigmas], acted=[*acted], skipped=why, warns=not acted)
+    log = RunLog(SigmaWindow(start, end), sigmas=[*sigmas], acted=[*acted], skipped=why)  # warns if it never acted
     run = {"node": str(comfy.ids["sag"]), "text": log.text(), **details(log)}
     comfy.server.post("/page_events", {"event": RUN_ENDED, "data": run})
