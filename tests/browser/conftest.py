@@ -22,6 +22,7 @@ ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "-
              "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 SETTINGS = {
     "Comfy.TutorialCompleted": True,  # else the template browser lies over the canvas on a first visit
+    "LiteGraph.Node.TooltipDelay": 100,  # milliseconds; usually 500
     "Comfy.Workflow.ShowMissingModelsWarning": False,  # of the graph that the page opens with
 }
 

@@ -35,9 +35,12 @@ def test_the_strip_of_a_sag_node_folds_away_and_stays_so(fresh, setting):
     assert guide.line() and not guide.element().query_selector("svg").is_visible()
 
 
-def test_a_setting_of_the_page_switches_the_strips_off(fresh, setting):
+@pytest.fixture
+def switched_off(setting):
     setting("Strips", False)
-    fresh.open()
+
+
+def test_a_setting_of_the_page_switches_the_strips_off(switched_off, fresh):
     fresh.build(*sampled())
     fresh.add(*window(steps=4))
     assert not fresh.page.locator(".sag-strip").count()
@@ -50,25 +53,26 @@ def made(comfy, nodes, links):
     return comfy.prompt(), json.dumps([{k: v for k, v in node.items() if k != "size"} for node in comfy.nodes()])
 
 
-def without_scripts(comfy):
+@pytest.fixture
+def without_scripts(open_page, server, mode):
     """The page as it is without the pack's scripts."""
 
     def leave_out(route):
         route.fulfill(json=[path for path in route.fetch().json() if not path.startswith(JS)])
 
-    comfy.open(lambda page: page.route("**/extensions", leave_out))
+    page = open_page(server, mode, prepare=lambda page: page.route("**/extensions", leave_out))
+    yield page
+    page.close()
 
 
 @in_both_modes
-def test_prompts_are_what_they_are_without_the_scripts_and_workflows_too_but_for_sizes(fresh):
+def test_prompts_are_what_they_are_without_the_scripts_and_workflows_too_but_for_sizes(fresh, without_scripts):
     nodes, links = sampled(ADVANCED)
     more, wires = window(steps=4, start=1, end=3)
     graph = {**nodes, **more}, [*links, *wires]
-    with_scripts = made(fresh, *graph)
+    assert made(without_scripts, *graph) == made(fresh, *graph)
     assert fresh.page.locator(".sag-strip").count() == 2
-    without_scripts(fresh)
-    assert made(fresh, *graph) == with_scripts
-    assert not fresh.page.locator(".sag-strip").count()
+    assert not without_scripts.page.locator(".sag-strip").count()
 
 
 @pytest.mark.parametrize("fault", [

@@ -23,7 +23,8 @@ CLASSIC, NODES_2 = "classic", "Nodes 2.0"
 VIEWPORT = {"width": 1600, "height": 1200}
 IN_PAGE = Path(__file__).with_name("in_page.js")
 CALL = "([name, ...given]) => inPage[name](...given)"
-POPUP = "[role^=dialog], [role^=alert], [data-testid=error-overlay]"  # the last on newer pages
+IN_THE_WAY = "[role^=dialog], [role^=alert]"
+POPUP = f"{IN_THE_WAY}, [data-testid=error-overlay]"  # the last on newer pages
 NUMBERS = itertools.count()
 OURS = "/extensions/sag-delayed-activation/"  # in the address of every file of the pack's that the page loads
 HELP_IN_A_LANGUAGE = re.compile(r"/docs/[^/]+/[a-z]+\.md")  # which the page asks for before that in English
@@ -89,8 +90,8 @@ class ComfyPage:
         return said
 
     def is_covered(self) -> bool:
-        """Whether something that popped up is still there."""
-        return self.page.locator(POPUP).filter(visible=True).count() > 0
+        """Whether something that popped up is still in the way."""
+        return self.page.locator(IN_THE_WAY).filter(visible=True).count() > 0
 
     def _loaded(self, before: str | None) -> None:
         """Waits until another workflow than `before` is there, and the view where it belongs."""
@@ -122,7 +123,11 @@ class ComfyPage:
         self.ids = self.ask("add", nodes, slots, self.ids)
 
     def place_by_search(self, name: str, typed: str) -> int:
-        """Opens the search on the empty canvas, types, and takes the answer that has this name."""
+        """Opens the search on the empty canvas, types, and takes the answer that has this name; on a fresh page.
+
+        Newer ones have the node follow the mouse until the next click.
+        """
+        self.clear()
         self.open_search()
         self.page.get_by_role("combobox").press_sequentially(typed)
         answer = re.compile(rf"^\s*{re.escape(name)}\s*(sag-delayed-activation\s*)?model_patches")
@@ -241,13 +246,14 @@ class ComfyPage:
     def tooltip(self, name: str, node: int | None = None) -> str:
         """What the page shows while the mouse rests on the widget; the canvas must be empty at (200, 700)."""
         x, y = self.ask("widgetPlace", node or self.node_id(), name)
-        self.page.mouse.move(200, 700)  # so that the last tooltip goes
-        self.page.locator(".node-tooltip").wait_for(state="hidden")
         self.page.mouse.move(x - 3, y)
         self.page.mouse.move(x, y)
         shown = self.page.locator(".node-tooltip")
         shown.wait_for(state="visible")
-        return shown.inner_text()
+        text = shown.inner_text()
+        self.page.mouse.move(200, 700)
+        shown.wait_for(state="hidden")  # or it would lie over what is clicked next
+        return text
 
     def run(self) -> None:
         self.page.locator(self.at.run).click()
