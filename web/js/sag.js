@@ -6,7 +6,7 @@ import { listen, runOf } from "./runs.js";
 import { view as sigmaWindow } from "./sigma_window.js";
 import { Strip } from "./strip.js";
 import { ENGLISH, learn, say } from "./texts.js";
-import { showAsSteps, valueOf } from "./widgets.js";
+import { define, showAsSteps, valueOf } from "./widgets.js";
 
 const STRIPS = "SAG delayed activation.Strips", FOLDED = "SAG delayed activation.Folded"; // settings of the page
 const MARGIN = 10, WIDTH = 340; // pixels: around a strip, and of a node in which its line can be read
@@ -73,6 +73,7 @@ app.registerExtension({
       defaultValue: true },
     { id: FOLDED, name: ENGLISH.folded, type: "boolean", defaultValue: false },
   ],
+  beforeRegisterNodeDef: (_, definition) => attempt(() => definition.name in VIEWS && define(definition)),
   setup: () => attempt(() => (learn(), listen(), everyFrame())),
   nodeCreated: (/** @type {ComfyNode} */ node) =>
     attempt(() => {
