@@ -73,7 +73,7 @@ app.registerExtension({
       defaultValue: true },
     { id: FOLDED, name: ENGLISH.folded, type: "boolean", defaultValue: false },
   ],
-  beforeRegisterNodeDef: (_, definition) => attempt(() => VIEWS[definition.name] && define(definition)),
+  beforeRegisterNodeDef: (_, definition) => attempt(() => definition.name in VIEWS && define(definition)),
   setup: () => attempt(() => (learn(), listen(), everyFrame())),
   nodeCreated: (/** @type {ComfyNode} */ node) =>
     attempt(() => {

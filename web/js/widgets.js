@@ -8,15 +8,11 @@ export function valueOf(node, name) {
   return slot >= 0 && node.isInputConnected(slot) ? undefined : widgetOf(node, name)?.value;
 }
 
-const definitions = new Map(); // by the nodes' ids
-/** Keeps what Python says of a node. @param {any} definition */
-export const define = (definition) => definitions.set(definition.name, definition);
-
-/** What Python says of an input, besides its kind. @param {ComfyNode} node @param {string} name */
-export function optionsOf(node, name) {
-  const { required, optional } = definitions.get(node.comfyClass).input;
-  return { ...required, ...optional }[name][1];
-}
+const inputs = {}; // by the name of the node
+/** Keeps what Python says of a node's inputs; the page tells it before it makes any. */
+export const define = ({ name, input }) => void (inputs[name] = { ...input?.required, ...input?.optional });
+/** What Python says of an input, besides its kind. @param {ComfyNode} node @param {string} name @returns {any} */
+export const optionsOf = (node, name) => inputs[node.comfyClass][name][1];
 
 /** @param {ComfyNode} node @param {string} name @param {number} value */
 export function setValue(node, name, value) {
