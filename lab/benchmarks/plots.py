@@ -18,7 +18,7 @@ Series = dict[str, list[Estimate]]  # by label, one a case
 PACK, HOSTS, QUIET, GOAL = "#0b7285", "#e8590c", "#868e96", "#c2255c"
 KINDS = {"sd15": "SD1.5", "sdxl": "SDXL", "tiny": "tiny"}
 MIDDLE_TOKEN = {"sd15": 64, "sdxl": 32, "tiny": 32}  # image pixels along a side of a token in the middle block
-GOAL_PERCENT = 3
+GOAL_INSIDE, GOAL_OUTSIDE = 3, 0.5  # %, beyond the limit and beyond unpatched
 STYLE = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e9ecef",
     "axes.axisbelow": True, "savefig.dpi": 160, "axes.edgecolor": "#adb5bd", "legend.frameon": False,
@@ -46,8 +46,8 @@ def overhead(cases: list[str], panels: list[Series], path: Path) -> None:
     with mpl.rc_context(STYLE | {"axes.titleweight": "bold"}):
         figure = Figure(figsize=(11, 1.6 + 0.75 * len(cases)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        for panel, series in zip((left, right), panels, strict=True):
-            dots(panel, series)
+        for panel, series, goal in zip((left, right), panels, (GOAL_INSIDE, GOAL_OUTSIDE), strict=True):
+            dots(panel, series, goal)
             panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.5 / len(cases)), ncols=2, fontsize=9)
         left.set_yticks(range(len(cases)), [title_of(name) for name in cases])
         left.invert_yaxis()
@@ -65,10 +65,10 @@ def title_of(case: str) -> str:
     return f"{KINDS[family]} {side}x{side}\nbatch {batch[1:]}"
 
 
-def dots(panel: Any, series: Series) -> None:
-    """One row a case, one dot with its interval a series."""
+def dots(panel: Any, series: Series, goal: float) -> None:
+    """One row a case, one dot with its interval a series; and a line at the goal, in %."""
     panel.axvline(0, color=QUIET, linewidth=1)
-    panel.axvline(GOAL_PERCENT, color=GOAL, linewidth=1, linestyle="--", label=f"goal, {GOAL_PERCENT:g} %")
+    panel.axvline(goal, color=GOAL, linewidth=1, linestyle="--", label=f"goal, {goal:g} %")
     for n, ((label, found), (color, marker)) in enumerate(zip(series.items(), MARKS, strict=False)):
         middle, reach = spread(found)
         rows = np.arange(len(found)) + 0.2 * (n - (len(series) - 1) / 2)
