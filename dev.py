@@ -99,9 +99,9 @@ def test(python: str, host: Path, more: list[str]) -> None:
     run([python, *PYTEST, *AT_ONCE, "tests", *NEWEST_PAGE, *more], "pytest", host)
     if not more:
         own_page = [python, *PYTEST, "tests/browser", "-m", "own_page"]
-        with ThreadPoolExecutor(2) as pool:  # a core each
+        with ThreadPoolExecutor(2) as pool:  # three processes, so that no core is idle at the end
             waiting = [pool.submit(run, own_page, "The tests of the host's own page", host),
-                       pool.submit(on_hosts, python, [OLDEST])]  # fmt: skip
+                       pool.submit(on_hosts, python, [OLDEST], *AT_ONCE)]  # fmt: skip
             for each in waiting:
                 each.result()
 

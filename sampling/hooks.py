@@ -96,7 +96,7 @@ class DelayedGuidance:
             latent = executor(noise, latent_image, sampler, sigmas, *args, **options)
             return latent
         finally:
-            run_options.pop(RUN)
+            run_options.pop(RUN, None)  # another node may have taken it away
             run.end(latent, run_options[MASK_STORE])
 
     def around_unet_call(self, executor: WrapperExecutor, *args: Any, **options: Any) -> torch.Tensor:
