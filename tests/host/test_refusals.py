@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import comfy.supported_models
 import pytest
 import torch
-from tiny_unet import tiny_model
+from neighbours import SharingUnit, attention_sharing
+from tiny_unet import distance, sample, tiny_model
 
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom as Node
@@ -22,6 +23,29 @@ pytestmark = pytest.mark.host
 def test_a_unet_without_middle_attention_is_named_with_the_setting_that_helps(sag, depth):
     with pytest.raises(ValueError, match=r"TinyConfig has no self-attention at layer=middle.*\(advanced\), layer auto"):
         sag(tiny_model(depth))
+
+
+def test_attention_without_projections_is_refused_by_its_class_with_a_layer_that_has_them(sag, advanced, model):
+    changed = attention_sharing(model)
+    assert refusal(sag, changed).endswith(
+        "another node put SharingUnit in the place of the self-attention at layer=middle, which cannot be read. "
+        "In SAG delayed activation (advanced), layer d0.0 can be read."
+    )
+    assert distance(sample(advanced(changed, layer="d0.0")), sample(changed)) > 1e-3
+
+
+def test_where_no_attention_can_be_read_it_says_so(sag, model):
+    changed = model.clone()
+    for name, module in model.model.named_modules():
+        if name.endswith(".attn1"):
+            changed.add_object_patch(name, SharingUnit(module))
+    assert refusal(sag, changed).endswith("which cannot be read. No other layer of this model can be read.")
+
+
+def test_what_another_clone_has_in_place_just_now_refuses_nothing(sag, model):
+    unpatched = sample(sag(model))
+    sample(attention_sharing(model))
+    assert torch.equal(sample(sag(model)), unpatched)
 
 
 class TrTUnet:
