@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .checks import Taken, refusal
+from .checks import Taken, is_finite, refusal
 from .sampling.schedule import percent_to_sigma, percents_of, preset_bounds, schedule_of
 from .sigma_window import (
     bounds_to_type,
@@ -25,7 +25,7 @@ LAST_THIRD = "last third"
 PRESETS = [CUSTOM, ALL, LATE, INTERVAL, LAST_THIRD]
 STEP, PERCENT = "step", "percent"
 UNITS = [STEP, PERCENT]
-MOST_STEPS = 10000  # the host's own limit
+MOST_STEPS = 10000  # the host's own limit; as `end` it means to the last step, whatever the unit
 RANGES: dict[str, Taken] = {  # of start and end
     STEP: (0, MOST_STEPS, f"unit is {STEP}"),
     PERCENT: (0.0, 1.0, f"unit is {PERCENT}"),
@@ -50,7 +50,8 @@ def window_error(preset: Any, unit: Any, start: Any, end: Any) -> str | None:
     if wrong := refusal(NAME, {"unit": unit}, {"unit": UNITS}):
         return wrong
     bounds = {"start": start, "end": end}
-    if wrong := refusal(NAME, bounds, dict.fromkeys(bounds, RANGES[unit])):
+    inside = {name: value for name, value in bounds.items() if not (is_finite(value) and value == MOST_STEPS)}
+    if wrong := refusal(NAME, inside, dict.fromkeys(bounds, RANGES[unit])):
         return wrong
     if start >= end:
         return f"{NAME}: start must be below end, got start={start}, end={end}"
@@ -109,8 +110,8 @@ class SAGSigmaWindow:
                     "Where the window begins, inclusive: a step, or 0.0 to 1.0 where unit is percent."
                 )}),
                 "end": ("FLOAT", {"default": float(MOST_STEPS), **place, "tooltip": (
-                    "Where the window ends. unit step: the first step that no longer acts, as in KSampler (Advanced); "
-                    "10000 means to the last. unit percent: up to 1.0, inclusive."
+                    "Where the window ends. unit step: the first step that no longer acts, as in KSampler (Advanced). "
+                    "unit percent: up to 1.0, inclusive. 10000 means to the last step in either."
                 )}),
                 "model": ("MODEL", {"tooltip": "The model that will be sampled. It decides what sigmas there are."}),
                 "scheduler": (comfy.samplers.SCHEDULER_NAMES, {"tooltip": "The scheduler of your sampler."}),

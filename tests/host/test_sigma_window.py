@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 
 import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from tiny_unet import Calls, sample, tiny_model
+from window_cases import CASES
 
 from sag_delayed_activation import sigma_window
 from sag_delayed_activation.nodes_window import ONCE_A_STEP, OWN_STEPS, SAGSigmaWindow
@@ -229,21 +231,19 @@ def test_what_the_plot_says_to_type_holds_the_same_steps(find, models, scheduler
     assert sigma_window.steps_inside(sigmas.tolist(), SigmaWindow(*typed)) == list(range(7, 13))
 
 
-@pytest.mark.parametrize(
-    "inputs, message",
-    [
-        ({"preset": "some"}, "preset must be one of .*, got 'some'"),
-        ({"unit": "sigma"}, "unit must be one of step, percent, got 'sigma'"),
-        ({"start": 5.0, "end": 5.0}, "start must be below end, got start=5.0, end=5.0"),
-        ({"start": 2.5}, "start must be a whole number where unit is step, got 2.5"),
-        ({"start": -1.0}, "start must be between 0 and 10000 where unit is step, got -1.0"),
-        ({"unit": "percent", "end": 75.0}, "end must be between 0 and 1 where unit is percent, got 75.0"),
-    ],
-    ids=str,
-)
-def test_what_is_refused_is_named_with_its_value(find, inputs, message):
-    with pytest.raises(ValueError, match=f"^SAG sigma window: {message}$"):
-        find(**{"preset": "custom", "unit": "step", "start": 0.0, "end": 10000.0, **inputs})
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["inputs"]))
+def test_the_node_takes_and_refuses_what_the_table_says(find, titles, case):
+    """The strip does the same: tests/browser/test_strip_window.py."""
+    inputs = {"start": 0.0, "end": 10000.0, **case["inputs"]}
+    if "refused" in case:
+        with pytest.raises(ValueError, match=f"^SAG sigma window: {re.escape(case['refused'])}$"):
+            find(**inputs)
+        return
+    first, last = case["active"]
+    found = find(**inputs)
+    assert held(found) == list(range(first, last + 1))
+    (title,) = (text for text in titles if " active, " in text)
+    assert re.match(rf"{last - first + 1} of .* active, {case['calls']} extra UNet calls?$", title)
 
 
 @pytest.mark.parametrize(
