@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .checks import refusal
 from .sampling.host_types import Latent
 from .sampling.masks import MASK_STORE, MaskStore, RunMasks, StepMask
 
@@ -26,6 +27,7 @@ NOT_SAMPLED = (
     "samples: sample again, with another seed."
 )
 UNCERTAIN = "newest run, perhaps of another picture"
+TAKEN = {"model": "MODEL", "samples": "LATENT", "images": "IMAGE"}
 MOST_TILES = 100  # a tile takes 3.5 MB: more would fill the memory before anybody looks at them
 
 
@@ -74,11 +76,17 @@ class SAGMaskPreview:
         prompt: object = None,
         extra_pnginfo: object = None,
     ) -> dict[str, Any]:
-        """Tiles [up to MOST_TILES, H, W, 3] and masks [steps * B, h, w]; if there are none, one tile that says why."""
+        """Tiles [up to MOST_TILES, H, W, 3] and masks [steps * B, h, w]; if there are none, one tile that says why.
+
+        ValueError for what is no MODEL, LATENT or IMAGE.
+        """
         import nodes as host_nodes
 
         from .pictures import latent_picture, notice
 
+        values = {"model": model, "samples": samples} | ({} if images is None else {"images": images})
+        if wrong := refusal(NAME, values, TAKEN):
+            raise ValueError(wrong)
         latent: torch.Tensor = samples["samples"]
         store: MaskStore | None = model.model_options.get(MASK_STORE)
         run, certain = store.run_of(latent) if store else (None, False)

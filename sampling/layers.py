@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,13 +33,14 @@ class Layer(NamedTuple):
     transformer: int
 
 
-def layer_name_error(wanted: str) -> str | None:
+def layer_name_error(wanted: object) -> str | None:
     """What is wrong with `wanted` as the name of a layer, whatever the model; None if nothing is."""
-    if wanted in (MIDDLE, AUTO) or re.fullmatch(r"[dmu]\d+(\.\d+)?", wanted):
+    name = wanted.strip() if isinstance(wanted, str) else ""
+    if name in (MIDDLE, AUTO) or re.fullmatch(r"[dmu]\d+(\.\d+)?", name):
         return None
-    if re.search(r"[,;\-\s]", wanted.strip()):
-        return f"must name one layer, lists and ranges are not read, got {wanted}"
-    return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {wanted}"
+    if re.search(r"[,;\-\s]", name):
+        return f"must name one layer, lists and ranges are not read, got {reprlib.repr(wanted)}"
+    return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {reprlib.repr(wanted)}"
 
 
 def layers_of(model: ModelPatcher) -> dict[str, Layer]:

@@ -5,9 +5,11 @@ import inspect
 import math
 import re
 import sys
+from fractions import Fraction
 from types import SimpleNamespace
 
 import comfy.supported_models
+import numpy as np
 import pytest
 import torch
 from neighbours import SharingUnit, attention_sharing
@@ -113,6 +115,9 @@ BAD = [
     ({"blur_sigma": -0.5}, r"blur_sigma must be between 0 and 10, got -0\.5"),
     ({"scale": 5.01}, r"scale must be between -2 and 5, got 5\.01"),
     ({"sigma_end": -1.0}, r"sigma_end must be .*, got -1\.0"),
+    ({"scale": None}, "scale must be a finite number, got None"),
+    ({"scale": np.float32("inf")}, "scale must be a finite number, got .*inf"),
+    ({"blur_sigma": True}, "blur_sigma must be a finite number, got True"),
 ]
 
 
@@ -131,6 +136,17 @@ def test_links_and_good_windows_pass_the_validation():
     assert Node.VALIDATE_INPUTS() is True
     assert Node.VALIDATE_INPUTS(sigma_start=0.0) is True
     assert Node.VALIDATE_INPUTS(sigma_start=0.28, sigma_end=0.28) is True
+
+
+@pytest.mark.parametrize("value", [1, np.float32(1.5), np.int64(2), Fraction(1, 2)], ids=repr)
+def test_a_linked_number_of_any_kind_is_taken(sag, model, value):
+    assert sag(model, scale=value) is not model
+
+
+@pytest.mark.parametrize("value", ["abc", "", "0,5", None, [], [1.0], {}, pytest.param(10**400, id="too large")])
+def test_of_a_bound_that_the_host_cannot_convert_it_leaves_the_word_to_the_host(value):
+    assert Node.VALIDATE_INPUTS(sigma_start=value, sigma_end=0.0) is True
+    assert "sigma_end must be between 0 and 1000" in Node.VALIDATE_INPUTS(sigma_start=value, sigma_end=1001.0)
 
 
 @pytest.mark.parametrize("kind, node", NODES.items(), ids=NODES)
