@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,8 +38,8 @@ def layer_name_error(wanted: object) -> str | None:
     if name in (MIDDLE, AUTO) or re.fullmatch(r"[dmu]\d+(\.\d+)?", name):
         return None
     if re.search(r"[,;\-\s]", name):
-        return f"must name one layer, lists and ranges are not read, got {reprlib.repr(wanted)}"
-    return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {reprlib.repr(wanted)}"
+        return f"must name one layer, lists and ranges are not read, got {wanted!r:.80}"
+    return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {wanted!r:.80}"
 
 
 def layers_of(model: ModelPatcher) -> dict[str, Layer]:
