@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +118,7 @@ def no_run_error(store: MaskStore | None, latent: torch.Tensor) -> str:
 
 def is_piece(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     """Whether a latent of this shape fits into the whole, as a tile of a picture does, or a picture of a batch."""
-    return len(shape) == len(whole) and all(map(operator.le, shape, whole))
+    return len(shape) == len(whole) and all(side <= most for side, most in zip(shape, whole, strict=True))
 
 
 def in_words(shapes: list[tuple[int, ...]]) -> str:

@@ -10,7 +10,7 @@ One evaluation of the denoiser goes through three hooks:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,9 +23,10 @@ from .guidance import FiniteGuidance
 from .host_types import Conds, ModelOptions, PostCfgArgs, TransformerOptions
 from .masks import MASK_STORE, MaskStore, RunMasks
 from .post_cfg import PostCfg
+from .prompt_graph import Typed
 from .recorder import DegradedPass, Evaluation, UnetCall
 from .run import RUN, NodeRun, Run
-from .run_log import RunLog, say_once_that_runs_are_not_told
+from .run_log import LastLine, RunLog, say_once_that_runs_are_not_told
 from .self_attention import SelfAttentionGuidance
 from .sentences import GuidanceSkipped
 from .settings import FULL, Settings
@@ -43,14 +44,15 @@ SMALLEST_FADE = 1e-6  # less counts as 0: sigmas are float32, so a step at the v
 class DelayedGuidance:
     """Guidance inside a sigma window. Immutable: clones and threads may share it.
 
-    `key` names this node's data in the run's options, so that several SAG nodes keep theirs apart. `shown_on` is the
-    page's id of the node that shows what was done.
+    `key` names this node's data in the run's options, so that several SAG nodes keep theirs apart. `typed` is what the
+    node was given, and `last_line` what it said last.
     """
 
     settings: Settings
     technique: SelfAttentionGuidance
     key: str
-    shown_on: str | None = None
+    typed: Typed
+    last_line: LastLine = field(default_factory=LastLine)
 
     def install(self, model: ModelPatcher) -> None:
         """Register the hooks on `model`, the caller's own clone."""
@@ -87,11 +89,11 @@ class DelayedGuidance:
         run_options: ModelOptions = guider.model_options  # this run's own copy
         under_way: Run | None = run_options.get(RUN)
         if under_way is not None:
-            under_way.join(self.key, self.settings.window, self.shown_on)
+            under_way.join(self.key, self.settings.window, self.typed, self.last_line)
             return executor(noise, latent_image, sampler, sigmas, *args, **options)
         largest_sigma = float(guider.model_patcher.get_model_object("model_sampling").sigma_max)
         run = run_options[RUN] = Run(sigmas.tolist(), latent_image, largest_sigma)
-        run.join(self.key, self.settings.window, self.shown_on)
+        run.join(self.key, self.settings.window, self.typed, self.last_line)
         latent: torch.Tensor | None = None
         try:
             latent = executor(noise, latent_image, sampler, sigmas, *args, **options)
@@ -110,15 +112,18 @@ class DelayedGuidance:
             return executor(*args, **options)
         own: TransformerOptions = given.copy()
         foreign = make_way(own, self.technique.layer, executor.class_obj.diffusion_model)
+        args = tuple(own if each is given else each for each in args)
+        options = {name: own if each is given else each for name, each in options.items()}
         evaluation: Evaluation | DegradedPass | None = given.get(self.key)
-        if evaluation is not None:
-            call = own[self.key] = UnetCall(evaluation, foreign)
-        output: torch.Tensor = executor(
-            *(own if each is given else each for each in args),
-            **{name: own if each is given else each for name, each in options.items()},
-        )
-        if evaluation is not None:
-            evaluation.take(call)
+        if evaluation is None:
+            return executor(*args, **options)
+        call = own[self.key] = UnetCall(evaluation, foreign)
+        try:
+            output: torch.Tensor = executor(*args, **options)
+        except BaseException:
+            call.recorded.clear()  # whoever keeps the error would keep its tensors
+            raise
+        evaluation.take(call)
         return output
 
     def around_evaluation(
@@ -184,7 +189,7 @@ class DelayedGuidance:
         if run is not None and self.key in run.nodes:
             return run.nodes[self.key]
         say_once_that_runs_are_not_told()
-        return NodeRun(RunLog(self.settings.window), RunMasks([]))
+        return NodeRun(RunLog(self.settings.window), RunMasks([]), self.typed, self.last_line)
 
     def guidance_for(
         self, node: NodeRun, evaluation: Evaluation | None, sigma: float, post: PostCfg

@@ -192,9 +192,8 @@ class Evaluation:
 class DegradedPass:
     """Takes the `Evaluation`'s place while this node evaluates the degraded latent: it counts, and keeps nothing."""
 
-    open, wanted = False, None
-
     def __init__(self) -> None:
+        self.open, self.wanted = False, None  # as in `Evaluation`, for the calls of the UNet
         self.layer_ran: list[bool] = []  # in each call of the UNet: it did not if a cache answered in its stead
         self.foreign = ""  # as in `Evaluation`
 

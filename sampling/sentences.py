@@ -9,6 +9,7 @@ SENTENCES = {
     "{calls} extra UNet calls",
     "actedOnNone": "acted on 0 of {count} model evaluations",
     "endedEarly": "acted on 0 of {count} model evaluations: the run ended before guidance was computed",
+    "cutShort": "the run ended early",
     "noneInside": "acted on 0 of {count} model evaluations: none lay in the window from {start} to {end}, "
     "sampled were {high} to {low}",
     "unasked": "acted on no step: the guider that sampled calls no function after CFG",

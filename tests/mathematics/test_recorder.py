@@ -5,6 +5,7 @@ import torch
 
 from sag_delayed_activation.sag_core import SigmaWindow, attention_received
 from sag_delayed_activation.sampling.hooks import DelayedGuidance
+from sag_delayed_activation.sampling.prompt_graph import Typed
 from sag_delayed_activation.sampling.recorder import (
     AttentionCall,
     AttentionRecorder,
@@ -225,7 +226,7 @@ def test_a_prompt_is_found_by_its_list_or_where_that_was_copied_by_a_name_that_i
 @pytest.fixture
 def node():
     settings = Settings(scale=0.5, blur_sigma=2.0, window=SigmaWindow(15, 0))
-    return DelayedGuidance(settings, SelfAttentionGuidance(settings, None, KEY), KEY)
+    return DelayedGuidance(settings, SelfAttentionGuidance(settings, None, KEY), KEY, Typed("a node", {}))
 
 
 def replace(q, k, v, extra_options):
