@@ -19,7 +19,7 @@ THUMBNAIL = 512  # pixels, of both sides: what the template browser shows
 FINER = 1.5  # pixels a point, for sharp text in the README's width on any screen
 MARGIN, ABOVE = 16, 46  # around the nodes, points; above them stand their titles
 AROUND = 60  # the node of a thumbnail
-COLOURS = 128  # of the palette
+COLOURS = 256  # of the palette
 ARRANGE = """([places, ids]) => {
     app.canvas.deselectAll();
     app.canvas.ds.scale = 1;
