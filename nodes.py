@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .checks import Taken, refusal
 from .sag_core import SigmaWindow
 from .sampling.hooks import DelayedGuidance
 from .sampling.host import too_old_error
@@ -25,7 +27,9 @@ RANGES = {
 }
 
 # A linked sigma may lie above the widget's maximum: the host's percent_to_sigma(0) is 999999999.9.
-LINKED_RANGES = {**RANGES, "sigma_start": (0.0, math.inf), "sigma_end": (0.0, math.inf)}
+LINKED: dict[str, Taken] = {
+    **RANGES, "model": "MODEL", "sigma_start": (0.0, math.inf), "sigma_end": (0.0, math.inf),
+}  # fmt: skip
 
 
 def float_input(
@@ -36,15 +40,10 @@ def float_input(
     return ("FLOAT", {"default": default, "min": low, "max": high, "step": 0.01, "round": False, "tooltip": tooltip})
 
 
-def range_error(values: dict[str, float], ranges: dict[str, tuple[float, float]]) -> str | None:
+def values_error(values: dict[str, Any], taken: Mapping[str, Taken]) -> str | None:
     """A sentence that names the first input whose value is wrong, and that value; None if all are right."""
-    for name, value in values.items():
-        if not math.isfinite(value):
-            return f"{NAME}: {name} must be a finite number, got {value}"
-        low, high = ranges[name]
-        if not low <= value <= high:
-            limit = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
-            return f"{NAME}: {name} must be {limit}, got {value}"
+    if wrong := refusal(NAME, values, taken):
+        return wrong
     start, end = values.get("sigma_start"), values.get("sigma_end")
     if start is not None and end is not None and start < end:
         return f"{NAME}: sigma_start must not be below sigma_end, got sigma_start={start}, sigma_end={end}"
@@ -100,18 +99,22 @@ class SelfAttentionGuidanceCustom:
     def VALIDATE_INPUTS(cls, sigma_start: float | None = None, sigma_end: float | None = None) -> bool | str:
         """True if both bounds are in range and the start is not below the end; else a sentence that says what is wrong.
 
-        A linked bound is not known yet, and is None. No other input is an argument: the page marks each argument as
-        wrong if this fails, and the host no longer checks the range of an argument itself.
+        A linked bound is not known yet, and is None. Of one that is no float the host has said that it cannot convert
+        it. No other input is an argument: the page marks each argument as wrong if this fails, and the host no longer
+        checks the range of an argument itself.
         """
         given = {"sigma_start": sigma_start, "sigma_end": sigma_end}
-        return range_error({name: value for name, value in given.items() if value is not None}, RANGES) or True
+        return values_error({name: value for name, value in given.items() if isinstance(value, float)}, RANGES) or True
 
     def patch(
         self, model: ModelPatcher, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
     ) -> tuple[ModelPatcher]:
         """A clone of `model` with guidance; ValueError for values or models that it cannot work with."""
-        values = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
-        if wrong := range_error(values, LINKED_RANGES):
+        values = {
+            "model": model, "scale": scale, "blur_sigma": blur_sigma,
+            "sigma_start": sigma_start, "sigma_end": sigma_end,
+        }  # fmt: skip
+        if wrong := values_error(values, LINKED):
             raise ValueError(wrong)
         window = SigmaWindow(sigma_start, sigma_end)
         return (with_guidance(model, Settings(scale=scale, blur_sigma=blur_sigma, window=window)),)

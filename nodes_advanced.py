@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .nodes import LINKED_RANGES, SelfAttentionGuidanceCustom, float_input, range_error, with_guidance
+from .nodes import LINKED, SelfAttentionGuidanceCustom, float_input, values_error, with_guidance
 from .sag_core import FADES, SigmaWindow
 from .sampling.layers import MIDDLE, layer_name_error
 from .sampling.settings import AUTO, BRANCHES, FULL, NAME, RESCALE_MODES, Settings
@@ -18,16 +18,10 @@ FOLDED = ["threshold", "branch", "layer", "rescale", "rescale_mode", "every"]
 CHOICES = {"branch": BRANCHES, "fade": list(FADES), "rescale_mode": RESCALE_MODES}
 
 
-def layer_error(layer: str) -> str | None:
+def layer_error(layer: Any) -> str | None:
     """A sentence that says what is wrong with the name `layer`, whatever the model; None if nothing is."""
     wrong = layer_name_error(layer)
     return wrong and f"{NAME}: layer {wrong}"
-
-
-def choice_error(given: dict[str, str]) -> str | None:
-    """A sentence that names the first input whose value is none of its choices; None if there is none."""
-    wrong = (name for name, value in given.items() if value not in CHOICES[name])
-    return next((f"{NAME}: {n} must be one of {', '.join(CHOICES[n])}, got {given[n]}" for n in wrong), None)
 
 
 class SelfAttentionGuidanceAdvanced:
@@ -107,18 +101,16 @@ class SelfAttentionGuidanceAdvanced:
         detail: float = 0.0,
     ) -> tuple[ModelPatcher]:
         """A clone of `model` with guidance; ValueError for values or models that it cannot work with."""
-        numbers = {
-            "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end,
-            "threshold": threshold, "rescale": rescale, "every": every, "detail": detail,
+        values = {
+            "model": model, "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start,
+            "sigma_end": sigma_end, "threshold": threshold, "rescale": rescale, "every": every, "detail": detail,
+            "branch": branch, "fade": fade, "rescale_mode": rescale_mode,
         }  # fmt: skip
-        choices = {"branch": branch, "fade": fade, "rescale_mode": rescale_mode}
-        layer = layer.strip()
-        wrong = range_error(numbers, LINKED_RANGES | ADVANCED_RANGES) or choice_error(choices) or layer_error(layer)
-        if wrong:
+        if wrong := values_error(values, LINKED | ADVANCED_RANGES | CHOICES) or layer_error(layer):
             raise ValueError(wrong)
         window = SigmaWindow(sigma_start, sigma_end)
         settings = Settings(
             scale=scale, blur_sigma=blur_sigma, window=window, threshold=threshold, branch=branch, fade=fade,
             rescale=rescale, rescale_mode=rescale_mode, every=every, detail=detail,
         )  # fmt: skip
-        return (with_guidance(model, settings, layer),)
+        return (with_guidance(model, settings, layer.strip()),)

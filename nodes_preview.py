@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from .checks import refusal
 from .sampling.host_types import Latent
 from .sampling.masks import MASK_STORE, MaskStore, RunMasks, StepMask
 
@@ -25,6 +27,7 @@ NOT_SAMPLED = (
     "samples: sample again, with another seed."
 )
 UNCERTAIN = "newest run, perhaps of another picture"
+TAKEN = {"model": "MODEL", "samples": "LATENT", "images": "IMAGE"}
 MOST_TILES = 100  # a tile takes 3.5 MB: more would fill the memory before anybody looks at them
 
 
@@ -73,11 +76,17 @@ class SAGMaskPreview:
         prompt: object = None,
         extra_pnginfo: object = None,
     ) -> dict[str, Any]:
-        """Tiles [up to MOST_TILES, H, W, 3] and masks [steps * B, h, w]; if there are none, one tile that says why."""
+        """Tiles [up to MOST_TILES, H, W, 3] and masks [steps * B, h, w]; if there are none, one tile that says why.
+
+        ValueError for what is no MODEL, LATENT or IMAGE.
+        """
         import nodes as host_nodes
 
         from .pictures import latent_picture, notice
 
+        values = {"model": model, "samples": samples} | ({} if images is None else {"images": images})
+        if wrong := refusal(NAME, values, TAKEN):
+            raise ValueError(wrong)
         latent: torch.Tensor = samples["samples"]
         store: MaskStore | None = model.model_options.get(MASK_STORE)
         run, certain = store.run_of(latent) if store else (None, False)
@@ -98,8 +107,24 @@ def no_run_error(store: MaskStore | None, latent: torch.Tensor) -> str:
         return NO_NODE
     if not store.runs:
         return NOT_SAMPLED
-    shape, *made = ("x".join(map(str, shape)) for shape in (latent.shape, *reversed(store.runs)))
-    return f"No run of this MODEL made a latent of {shape}. It made {', '.join(made)}. {WIRE}"
+    wanted, made = tuple(latent.shape), list(reversed(store.runs))
+    pieces = [shape for shape in made if is_piece(shape, wanted)]
+    if pieces:
+        return (
+            f"This MODEL sampled pieces of {in_words(pieces)}, and no latent of {in_words([wanted])}. If a sampler put "
+            f"these samples together from such pieces (tiles), no mask of the whole is kept. If not: {WIRE}"
+        )
+    return f"No run of this MODEL made a latent of {in_words([wanted])}. It made {in_words(made)}. {WIRE}"
+
+
+def is_piece(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether a latent of this shape fits into the whole, as a tile of a picture does, or a picture of a batch."""
+    return len(shape) == len(whole) and all(map(operator.le, shape, whole))
+
+
+def in_words(shapes: list[tuple[int, ...]]) -> str:
+    """Such as `1x4x64x64, 1x4x64x48`."""
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def reasons(run: RunMasks, certain: bool) -> str:

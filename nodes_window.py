@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
+from .checks import Taken, is_finite, refusal
 from .sampling.schedule import percent_to_sigma, percents_of, preset_bounds, schedule_of
 from .sigma_window import (
     bounds_to_type,
@@ -25,7 +25,11 @@ LAST_THIRD = "last third"
 PRESETS = [CUSTOM, ALL, LATE, INTERVAL, LAST_THIRD]
 STEP, PERCENT = "step", "percent"
 UNITS = [STEP, PERCENT]
-MOST_STEPS = 10000  # the host's own limit
+MOST_STEPS = 10000  # the host's own limit; as `end` it means to the last step, whatever the unit
+RANGES: dict[str, Taken] = {  # of start and end
+    STEP: (0, MOST_STEPS, f"unit is {STEP}"),
+    PERCENT: (0.0, 1.0, f"unit is {PERCENT}"),
+}
 
 ONCE_A_STEP = {  # samplers that evaluate the model at each step of the schedule, and nowhere else
     "euler", "euler_cfg_pp", "euler_ancestral", "euler_ancestral_cfg_pp", "lms", "dpmpp_2m", "dpmpp_2m_cfg_pp",
@@ -37,32 +41,32 @@ ONCE_A_STEP = {  # samplers that evaluate the model at each step of the schedule
 OWN_STEPS = ["dpm_adaptive", "dpm_fast"]  # of the schedule, these take the first and the last sigma alone
 
 
-def window_error(preset: str, unit: str, start: float, end: float) -> str | None:
+def window_error(preset: Any, unit: Any, start: Any, end: Any) -> str | None:
     """A sentence that names the first input whose value is wrong, and that value; None if all are right."""
-    if preset not in PRESETS:
-        return f"{NAME}: preset must be one of {', '.join(PRESETS)}, got {preset}"
+    if wrong := refusal(NAME, {"preset": preset}, {"preset": PRESETS}):
+        return wrong
     if preset != CUSTOM:
         return None  # the preset overrides the rest
-    if unit not in UNITS:
-        return f"{NAME}: unit must be one of {', '.join(UNITS)}, got {unit}"
-    for name, value in {"start": start, "end": end}.items():
-        if wrong := bound_error(unit, value):
-            return f"{NAME}: {name} {wrong}, got {value}"
+    if wrong := refusal(NAME, {"unit": unit}, {"unit": UNITS}):
+        return wrong
+    bounds = {"start": start, "end": end}
+    inside = {name: value for name, value in bounds.items() if not (is_finite(value) and value == MOST_STEPS)}
+    if wrong := refusal(NAME, inside, dict.fromkeys(bounds, RANGES[unit])):
+        return wrong
     if start >= end:
         return f"{NAME}: start must be below end, got start={start}, end={end}"
     return None
 
 
-def bound_error(unit: str, value: float) -> str | None:
-    """Why `value` can be no start or end in this unit; None if it can."""
-    if not math.isfinite(value):
-        return "must be a finite number"
-    if unit == STEP and value != int(value):
-        return "must be a whole number where unit is step"
-    most = 1 if unit == PERCENT else MOST_STEPS
-    if not 0 <= value <= most:
-        return f"must be between 0 and {most} where unit is {unit}"
-    return None
+def schedule_error(values: dict[str, Any]) -> str | None:
+    """A sentence that names the first input whose value makes no schedule, and that value; None if all are right."""
+    import comfy.samplers
+
+    taken: dict[str, Taken] = {
+        "model": "MODEL", "scheduler": comfy.samplers.SCHEDULER_NAMES, "steps": (1, MOST_STEPS), "denoise": (0.0, 1.0),
+        "sampler_name": comfy.samplers.SAMPLER_NAMES,
+    }  # fmt: skip
+    return refusal(NAME, values, taken)
 
 
 class SAGSigmaWindow:
@@ -106,8 +110,8 @@ class SAGSigmaWindow:
                     "Where the window begins, inclusive: a step, or 0.0 to 1.0 where unit is percent."
                 )}),
                 "end": ("FLOAT", {"default": float(MOST_STEPS), **place, "tooltip": (
-                    "Where the window ends. unit step: the first step that no longer acts, as in KSampler (Advanced); "
-                    "10000 means to the last. unit percent: up to 1.0, inclusive."
+                    "Where the window ends. unit step: the first step that no longer acts, as in KSampler (Advanced). "
+                    "unit percent: up to 1.0, inclusive. 10000 means to the last step in either."
                 )}),
                 "model": ("MODEL", {"tooltip": "The model that will be sampled. It decides what sigmas there are."}),
                 "scheduler": (comfy.samplers.SCHEDULER_NAMES, {"tooltip": "The scheduler of your sampler."}),
@@ -146,10 +150,13 @@ class SAGSigmaWindow:
             plot,  # here, since Pillow's drawing takes longer to import than the rest of the pack
         )
 
-        if wrong := window_error(preset, unit, start, end):
+        made_of = {
+            "model": model, "scheduler": scheduler, "steps": steps, "denoise": denoise, "sampler_name": sampler_name,
+        }  # fmt: skip
+        if wrong := window_error(preset, unit, start, end) or schedule_error(made_of):
             raise ValueError(wrong)
         try:
-            schedule = schedule_of(model, scheduler, steps, denoise, sampler_name)
+            schedule = schedule_of(model, scheduler, int(steps), denoise, sampler_name)
             sigmas, model_sampling = schedule.tolist(), model.get_model_object("model_sampling")
             active = requested_steps(sigmas, model_sampling, preset, unit, start, end)
             window = window_around(sigmas, active)

@@ -18,11 +18,12 @@ import torch
 from ..sag_core import fade_span, fade_weight, rescale_guidance
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
+from .foreign import make_way
 from .guidance import FiniteGuidance
-from .host_types import Conds, ModelOptions, PostCfgArgs
+from .host_types import Conds, ModelOptions, PostCfgArgs, TransformerOptions
 from .masks import MASK_STORE, MaskStore, RunMasks
 from .post_cfg import PostCfg
-from .recorder import Evaluation
+from .recorder import DegradedPass, Evaluation, UnetCall
 from .run import RUN, NodeRun, Run
 from .run_log import RunLog, say_once_that_runs_are_not_told
 from .self_attention import SelfAttentionGuidance
@@ -100,11 +101,24 @@ class DelayedGuidance:
             run.end(latent, run_options[MASK_STORE])
 
     def around_unet_call(self, executor: WrapperExecutor, *args: Any, **options: Any) -> torch.Tensor:
-        """The UNet's output [prompts * B, C, h, w]; what it recorded is then made safe from the UNet's next call."""
-        output: torch.Tensor = executor(*args, **options)
-        for given in (*args, *options.values()):
-            if isinstance(given, dict) and self.key in given:  # its transformer_options
-                given[self.key].unet_call_ends()
+        """The UNet's output [prompts * B, C, h, w]. The call has options of its own, and what it records is kept apart.
+
+        What is called inside it, for the same evaluation, records into it, too.
+        """
+        given = next((each for each in (*args, *options.values()) if is_transformer_options(each)), None)
+        if given is None or isinstance(given.get(self.key), UnetCall):
+            return executor(*args, **options)
+        own: TransformerOptions = given.copy()
+        foreign = make_way(own, self.technique.layer, executor.class_obj.diffusion_model)
+        evaluation: Evaluation | DegradedPass | None = given.get(self.key)
+        if evaluation is not None:
+            call = own[self.key] = UnetCall(evaluation, foreign)
+        output: torch.Tensor = executor(
+            *(own if each is given else each for each in args),
+            **{name: own if each is given else each for name, each in options.items()},
+        )
+        if evaluation is not None:
+            evaluation.take(call)
         return output
 
     def around_evaluation(
@@ -122,7 +136,7 @@ class DelayedGuidance:
         What another node evaluates inside this evaluation opens no new one.
         """
         options = model_options["transformer_options"]
-        last = options.get(self.key)
+        last: Evaluation | DegradedPass | UnetCall | None = options.get(self.key)
         if last is not None and last.includes(x, sigma, conds):
             return executor(model, conds, x, sigma, model_options)
         evaluation = options[self.key] = Evaluation(x, sigma, conds, self.technique.wanted_cond_index(conds))
@@ -142,7 +156,7 @@ class DelayedGuidance:
         """
         post = PostCfg.of(args)
         node = self.node_run(post)
-        evaluation: Evaluation | None = post.transformer_options.get(self.key)
+        evaluation = self.evaluation_of(post)
         sigma = sigma_on_cpu(evaluation, post)
         node.log.sigmas.append(sigma)
         try:
@@ -158,6 +172,11 @@ class DelayedGuidance:
                 evaluation.close()
         node.acted(sigma, guidance)
         return post.denoised + self.rescale(strength * guidance.at(sigma), post)
+
+    def evaluation_of(self, post: PostCfg) -> Evaluation | None:
+        """The evaluation that `around_evaluation` opened; None if something keeps the host from calling that."""
+        found = post.transformer_options.get(self.key)
+        return found if isinstance(found, Evaluation) else None
 
     def node_run(self, post: PostCfg) -> NodeRun:
         """What this node keeps for the run under way or, if `around_run` began none, for this evaluation alone."""
@@ -202,6 +221,11 @@ class DelayedGuidance:
             return guidance
         base = post.denoised if self.settings.rescale_mode == FULL else post.cond_denoised
         return rescale_guidance(guidance, base, post.cond_denoised, self.settings.rescale)
+
+
+def is_transformer_options(given: Any) -> bool:
+    """Whether an argument of a UNet call is its transformer options: these alone hold the recorders."""
+    return isinstance(given, dict) and "patches_replace" in given
 
 
 def sigma_on_cpu(evaluation: Evaluation | None, post: PostCfg) -> float:

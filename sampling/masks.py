@@ -1,4 +1,4 @@
-"""The masks of the last runs, kept for the mask preview: the one thing that outlives a run.
+"""The masks of the last runs, kept for the mask preview. With the last lines, they are all that outlives a run.
 
 A `MaskStore` belongs to the MODEL that a SAG node gives out, and all its clones share it. It holds the last few runs
 of each of the last few latent shapes, eight pixels to a byte: 512 bytes for a step of a 512 x 512 picture.
@@ -109,6 +109,7 @@ class MaskStore:
 
     def __init__(self) -> None:
         self.runs: dict[tuple[int, ...], list[RunMasks]] = {}  # by the shape of their latents, the newest last
+        self.last_lines: dict[str, tuple[str | None, bool, str]] = {}  # by a node's key; see `is_news`
 
     def __deepcopy__(self, _: dict[int, Any]) -> MaskStore:
         """ComfyUI before 0.14 clones by deep copies; the preview's clone must still reach the sampler's masks."""
@@ -129,3 +130,11 @@ class MaskStore:
         wanted = fingerprint(latent)
         gave = next((run for run in reversed(runs) if run.result == wanted), None)
         return gave or runs[-1], gave is not None
+
+    def is_news(self, key: str, prompt: str | None, warns: bool, line: str) -> bool:
+        """Whether the node named `key` says other than it said last in this prompt; without a prompt, always.
+
+        The tiles of a picture are runs of one prompt, and their lines are mostly alike: the first will do for all.
+        """
+        last, self.last_lines[key] = self.last_lines.get(key), (prompt, warns, line)
+        return prompt is None or self.last_lines[key] != last

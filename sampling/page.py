@@ -13,6 +13,7 @@ from .run_log import RunLog
 from .settings import NAME
 
 if TYPE_CHECKING:
+    from comfy_execution.utils import ExecutionContext
     from server import PromptServer
 
 RUN_ENDED = "sag_delayed_activation.run"  # the event; web/js/runs.js hears it and says what it holds
@@ -24,12 +25,21 @@ def node_under_way() -> str | None:
     The id is no input (UNIQUE_ID), since that would put it into the keys of the host's cache, for this node and for
     every sampler behind it.
     """
+    return getattr(execution(), "node_id", None)
+
+
+def prompt_under_way() -> str | None:
+    """The id of the prompt that the host executes; None in a script, or if the host does not say."""
+    return getattr(execution(), "prompt_id", None)
+
+
+def execution() -> ExecutionContext | None:
+    """What the host says that it executes in this thread."""
     try:
         from comfy_execution.utils import get_executing_context
     except ImportError:  # the host has moved it: then no page is told, and all else works
         return None
-    context = get_executing_context()
-    return None if context is None else context.node_id
+    return get_executing_context()
 
 
 def tell_page(node: str | None, log: RunLog) -> None:

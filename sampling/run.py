@@ -7,7 +7,7 @@ import torch
 from ..sag_core import SigmaWindow
 from .guidance import FiniteGuidance, Guidance
 from .masks import MaskStore, RunMasks, StepMask
-from .page import tell_page
+from .page import prompt_under_way, tell_page
 from .run_log import RunLog
 
 RUN = "sag_delayed_activation run"  # where this run's data are kept, in its own model_options
@@ -44,9 +44,10 @@ class NodeRun:
         self.log.finite.append(guidance.finite)
         self.uses += 1
 
-    def tell(self) -> None:
-        """Say what was done, in the log and on the page."""
-        self.log.write()
+    def tell(self, is_news: bool) -> None:
+        """Say what was done, on the page and, if it `is_news` there, in the log."""
+        if is_news:
+            self.log.write()
         tell_page(self.shown_on, self.log)
 
 
@@ -81,10 +82,11 @@ class Run:
             latent = None
             for node in nodes:
                 node.log.finite.clear()
-        for node in nodes:
+        prompt = prompt_under_way()
+        for key, node in self.nodes.items():
             node.guidance = None
             if node.log.sigmas or (self.has_steps and latent is not None):
-                node.tell()
+                node.tell(store.is_news(key, prompt, node.log.warns, node.log.summary()))
         if latent is not None:
             self.masks.sigmas, self.masks.lines = nodes[0].log.sigmas, [node.log.summary() for node in nodes]
             store.keep(self.masks, latent)

@@ -33,6 +33,8 @@ REASONS = {  # why guidance did not act on an evaluation
     "unetNotRun": "the UNet did not run: a cache skipped it, or an engine ran in its place",
     "replaced": "{module} replaced the {stage} block's attention (layer {layer}); "
     "another layer of SAG delayed activation (advanced) may do",
+    "foreign": "{name} computes the {stage} block's attention in a way of its own, which reading layer {layer} would "
+    "switch off; another layer of SAG delayed activation (advanced) may do",
     "promptNotRun": "the UNet did not run the {role} prompt",
     "promptNotAllRun": "the UNet did not run all of the {role} prompt",
     "promptWithoutWeight": "the {role} prompt has no weight at this sigma",

@@ -51,7 +51,7 @@ def failed(page, sentence):
 def test_a_range_of_layers_is_refused_by_name_and_the_node_outlined(fresh):
     fresh.build(*sampled(ADVANCED, layer="d2.2-9"))
     fresh.run()
-    failed(fresh, "layer must name one layer, lists and ranges are not read, got d2.2-9")
+    failed(fresh, "layer must name one layer, lists and ranges are not read, got 'd2.2-9'")
 
 
 def test_a_layer_that_the_model_lacks_is_answered_with_those_it_has(fresh):

@@ -97,12 +97,16 @@ def test_in_chinese_the_settings_dialog_names_the_packs_settings_in_chinese(chin
         dialog.get_by_text(text["name"]).first.wait_for()
 
 
-IN_LANGUAGES = {  # a strip's own text, and the reason in a warning that the server told
-    "zh": ("运行之前为估计：第 0 到 19 步", "UNet 没有计算负面提示词（4 次）"),
-    "ja": ("実行するまでは推定：全 20", "UNet がネガティブプロンプトを計算しませんでした（4 回）"),
-    "ko": ("실행 전까지는 추정: 20", "UNet이 부정 프롬프트를 계산하지 않았습니다(4회)"),
-    "en": ("a guess until it has run", "4 because the UNet did not run the negative prompt"),
-}
+IN_LANGUAGES = {  # a strip's own text, the reason in a warning that the server told, and a refusal
+    "zh": ("运行之前为估计：第 0 到 19 步", "UNet 没有计算负面提示词（4 次）",
+           "unit 为 step 时，start 必须是整数，现在是 4.5"),
+    "ja": ("実行するまでは推定：全 20", "UNet がネガティブプロンプトを計算しませんでした（4 回）",
+           "unit が step のとき、start は整数でなければなりません（現在：4.5）"),
+    "ko": ("실행 전까지는 추정: 20", "UNet이 부정 프롬프트를 계산하지 않았습니다(4회)",
+           "unit이 step이면 start 값은 정수여야 합니다(현재: 4.5)"),
+    "en": ("a guess until it has run", "4 because the UNet did not run the negative prompt",
+           "start must be a whole number where unit is step, got 4.5"),
+}  # fmt: skip
 # Makes the page say all in another language, and marks a node, which the page will build anew.
 SPEAK = """async ([language, id]) => {
     app.graph.getNodeById(id).isOld = true;
@@ -149,11 +153,14 @@ def test_the_lines_of_the_strips_are_in_the_language_of_the_page(english_in_the_
     """In a page of its own: the page builds its graph anew some time after a change of language."""
     window = window_of_20_steps(fresh)
     fresh.add({"sag": sampled()[0]["sag"]}, [])
-    for language, (own, reason) in IN_LANGUAGES.items():
+    for language, (own, reason, refusal) in IN_LANGUAGES.items():
         speak(fresh, language)
         tell(fresh, [14.6, 4.1, 1.6, 0.7], acted=[], skipped=[0, 1, 2, 3])  # page 1.49 forgets it there
         window.waits_for(own)
         Strip(fresh, "sag").waits_for(reason)
+        fresh.set_value("window", "start", 4.5)
+        window.waits_for(refusal)
+        fresh.set_value("window", "start", 0)
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """What the sigma window shows: a schedule, the steps that its inputs ask for, and their price."""
 
+import re
+
 import pytest
+from window_cases import CASES
 
 pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
@@ -17,6 +20,48 @@ SHOWN = """([id, ...values]) => {
 def test_a_preset_is_shown_and_not_dragged(comfy, find, preset, line):
     comfy.set_value("window", "preset", preset)
     find.waits_for(line)
+    assert not find.can_be_dragged()
+
+
+def test_the_strip_takes_and_refuses_what_the_table_says(comfy, find):
+    """The node does the same: tests/host/test_sigma_window.py."""
+    find.element()
+    defaults = comfy.values(find.id)
+    for case in CASES:
+        shown = comfy.ask("shownOf", find.id, defaults | case["inputs"])
+        line = shown["line"].removeprefix("a guess until it has run: ")
+        assert shown["warns"] == ("refused" in case), f"{case}: {line}"
+        if "refused" in case:
+            assert (line, shown["active"]) == (case["refused"], [])
+        else:
+            first, last = case["active"]
+            assert shown["active"] == list(range(first, last + 1)), f"{case}: {line}"
+            assert re.match(rf"steps {first} to {last} of .*: {case['calls']} extra calls?,", line), f"{case}: {line}"
+
+
+@in_both_modes
+def test_what_the_node_will_refuse_stands_there_in_red_until_it_is_mended(comfy, find, mode):
+    fine, *_ = comfy.ask("luminances", find.id)
+    comfy.set_value("window", "start", 4.5)
+    find.waits_for("start must be a whole number where unit is step, got 4.5")
+    text, warning, _ = comfy.ask("luminances", find.id)
+    assert warning < text == fine and find.counts("lit") == [0]
+    find.drag("start", lambda: find.between_steps(8))
+    assert "steps 8 to 19 of 20" in find.line() and comfy.ask("luminances", find.id)[1] == text
+
+
+def test_to_the_end_is_the_same_in_percent_and_can_be_dragged(comfy, find):
+    comfy.set_value("window", "unit", "percent")
+    assert "steps 0 to 19 of 20, to the end" in find.line()
+    assert find.grip("end").get_attribute("aria-valuetext") == "to the end"
+    find.drag("end", lambda: find.between_steps(10))
+    assert 0.4 < comfy.values_of("window", "end")[0] < 0.6
+
+
+def test_beside_what_is_no_number_nothing_can_be_dragged(comfy, find):
+    """Or the other end would become none, too."""
+    comfy.set_value("window", "start", "abc")
+    find.waits_for("start must be a finite number, got 'abc'")
     assert not find.can_be_dragged()
 
 
@@ -49,12 +94,14 @@ def test_after_a_run_the_curve_is_the_models_own(comfy, find, mode):
 
 @pytest.mark.parametrize("scheduler", ["normal", "simple", "karras", "exponential"])
 def test_the_guess_is_the_hosts_schedule_on_a_model_with_stable_diffusions_sigmas(comfy, find, scheduler):
-    for steps, denoise in [(20, 1), (9, 0.6), (1, 1)]:
-        for name, value in {"scheduler": scheduler, "steps": steps, "denoise": denoise}.items():
+    for steps, denoise, sampler in [(20, 1, "euler"), (9, 0.6, "dpm_2"), (1, 1, "uni_pc")]:
+        inputs = {"scheduler": scheduler, "steps": steps, "denoise": denoise, "sampler_name": sampler}
+        for name, value in inputs.items():
             comfy.set_value("window", name, value)
         comfy.ask("hearSchedule")
         comfy.run()
-        assert comfy.ask("guess", scheduler, steps, denoise) == pytest.approx(comfy.ask("heard")[:-1], rel=1e-4)
+        guessed = comfy.ask("guess", *inputs.values())
+        assert guessed == pytest.approx(comfy.ask("heard")[:-1], rel=1e-4)
 
 
 def test_steps_look_like_steps_and_percents_like_percents(comfy, find):

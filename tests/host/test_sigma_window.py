@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 
 import comfy.samplers
 import pytest
 import torch
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from tiny_unet import Calls, sample, tiny_model
+from window_cases import CASES
 
 from sag_delayed_activation import sigma_window
 from sag_delayed_activation.nodes_window import ONCE_A_STEP, OWN_STEPS, SAGSigmaWindow
@@ -159,8 +161,16 @@ def test_the_title_counts_the_extra_calls_of_every_sampler_or_says_at_least(find
     assert calls.count([1]) >= 2 and f"2 of 4 steps active, {few}2 extra UNet calls" in titles
 
 
-def test_of_a_sampler_that_it_does_not_know_the_title_says_at_least(find, titles):
-    find(1, 3, steps=4, sampler_name="of another pack")
+@pytest.fixture
+def another_packs_sampler():
+    """As packs make theirs known."""
+    SAMPLERS.append("of another pack")
+    yield SAMPLERS[-1]
+    SAMPLERS.remove("of another pack")
+
+
+def test_of_a_sampler_that_it_does_not_know_the_title_says_at_least(find, titles, another_packs_sampler):
+    find(1, 3, steps=4, sampler_name=another_packs_sampler)
     assert "2 of 4 steps active, at least 2 extra UNet calls" in titles
 
 
@@ -221,22 +231,38 @@ def test_what_the_plot_says_to_type_holds_the_same_steps(find, models, scheduler
     assert sigma_window.steps_inside(sigmas.tolist(), SigmaWindow(*typed)) == list(range(7, 13))
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["inputs"]))
+def test_the_node_takes_and_refuses_what_the_table_says(find, titles, case):
+    """The strip does the same: tests/browser/test_strip_window.py."""
+    inputs = {"start": 0.0, "end": 10000.0, **case["inputs"]}
+    if "refused" in case:
+        with pytest.raises(ValueError, match=f"^SAG sigma window: {re.escape(case['refused'])}$"):
+            find(**inputs)
+        return
+    first, last = case["active"]
+    found = find(**inputs)
+    assert held(found) == list(range(first, last + 1))
+    (title,) = (text for text in titles if " active, " in text)
+    assert re.match(rf"{last - first + 1} of .* active, {case['calls']} extra UNet calls?$", title)
+
+
 @pytest.mark.parametrize(
     "inputs, message",
     [
-        ({"preset": "some"}, "preset must be one of .*, got some"),
-        ({"unit": "sigma"}, "unit must be one of step, percent, got sigma"),
-        ({"start": 5.0, "end": 5.0}, "start must be below end, got start=5.0, end=5.0"),
-        ({"start": 2.5}, "start must be a whole number where unit is step, got 2.5"),
         ({"end": math.nan}, "end must be a finite number, got nan"),
-        ({"start": -1.0}, "start must be between 0 and 10000 where unit is step, got -1.0"),
-        ({"unit": "percent", "end": 75.0}, "end must be between 0 and 1 where unit is percent, got 75.0"),
+        ({"unit": None}, "unit must be one of step, percent, got None"),
+        ({"preset": ["custom"]}, r"preset must be one of .*, got \['custom'\]"),
+        ({"steps": 2.5}, "steps must be a whole number, got 2.5"),
+        ({"denoise": "1"}, "denoise must be a finite number, got '1'"),
+        ({"scheduler": "fast"}, "scheduler must be one of .*normal.*, got 'fast'"),
+        ({"sampler_name": torch.zeros(3)}, r"sampler_name must be one of .*euler.*, got tensor\(.*\)"),
+        ({"model": None}, "model must be of type MODEL, got None"),
     ],
     ids=str,
 )
-def test_what_is_refused_is_named_with_its_value(find, inputs, message):
+def test_what_only_a_link_can_bring_is_refused_with_its_value(find, inputs, message):
     with pytest.raises(ValueError, match=f"^SAG sigma window: {message}$"):
-        find(**{"preset": "custom", "unit": "step", "start": 0.0, "end": 10000.0, **inputs})
+        find(**inputs)
 
 
 @pytest.mark.parametrize(

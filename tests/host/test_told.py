@@ -5,9 +5,10 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from comfy_execution.utils import CurrentNodeContext
 from tiny_unet import bare, in_stages, sample
 
-from sag_delayed_activation.sampling.page import node_under_way
+from sag_delayed_activation.sampling.page import node_under_way, prompt_under_way
 
 pytestmark = pytest.mark.host
 
@@ -46,7 +47,6 @@ def server(serve):
 @pytest.fixture
 def executed(sag):
     """The SAG node as the host executes it, under an id of the page's."""
-    from comfy_execution.utils import CurrentNodeContext
 
     def patch(model, node="12:5", **settings):
         with CurrentNodeContext("a prompt", node):
@@ -55,8 +55,8 @@ def executed(sag):
     return patch
 
 
-def test_outside_of_an_execution_there_is_no_node():
-    assert node_under_way() is None
+def test_outside_of_an_execution_there_is_no_node_and_no_prompt():
+    assert node_under_way() is prompt_under_way() is None
 
 
 def test_a_run_is_told_once_to_the_client_whose_it_was_and_of_the_node_that_was_executed(executed, model, server):
@@ -95,6 +95,15 @@ def test_a_guider_that_asks_for_nothing_is_a_warning(executed, model, server):
     [(_, _, line)], [(_, _, told)] = server.lines, server.events
     assert line == "⚠ acted on no step: the guider that sampled calls no function after CFG"
     assert (told["sigmas"], told["warns"]) == ([], True)
+
+
+def test_a_line_that_the_log_does_not_repeat_is_told_each_time(executed, model, server, lines):
+    """The strip shows the newest run, be it a tile's or a whole picture's."""
+    patched = executed(model)
+    for _ in range(3):
+        with CurrentNodeContext("a prompt", "13"):
+            sample(patched, steps=2)
+    assert len(lines()) == 1 and len(server.lines) == len(server.events) == 3
 
 
 def test_two_nodes_on_one_model_are_told_apart(executed, model, server):

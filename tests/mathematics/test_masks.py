@@ -125,6 +125,19 @@ def test_a_deep_copy_of_a_models_options_reaches_the_same_masks():
     assert copy.deepcopy(options)["masks"] is options["masks"]
 
 
+def test_a_line_is_no_news_right_after_itself_from_one_node_at_one_level_in_one_prompt():
+    store, line = MaskStore(), ("node", "prompt", False, "text")
+    assert store.is_news(*line) and not store.is_news(*line)
+    for differs in (("another", False, "text"), ("prompt", True, "text"), ("prompt", False, "another")):
+        assert store.is_news("node", *differs) and store.is_news(*line)
+    assert store.is_news("another", *line[1:]) and not store.is_news(*line)
+
+
+def test_where_there_is_no_prompt_every_line_is_news():
+    store = MaskStore()
+    assert all(store.is_news("node", None, False, "text") for _ in range(3))
+
+
 @pytest.mark.parametrize(
     "sigmas, steps",
     [

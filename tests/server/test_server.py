@@ -97,7 +97,7 @@ def test_a_refused_prompt_blames_no_input_but_those_that_are_wrong(server, node,
     "node, settings, message",
     [
         (NODE, {"scale": math.nan}, "scale must be a finite number, got nan"),
-        (ADVANCED, {"layer": "d2.2-9"}, "layer must name one layer, lists and ranges are not read, got d2.2-9"),
+        (ADVANCED, {"layer": "d2.2-9"}, "layer must name one layer, lists and ranges are not read, got 'd2.2-9'"),
     ],
     ids=str,
 )

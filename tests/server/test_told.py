@@ -111,6 +111,15 @@ def test_a_node_in_a_subgraph_is_told_by_the_id_that_the_page_gave_it(queue_as_p
     assert node == told["node"] == "12:5"
 
 
+def test_of_pieces_in_one_prompt_the_page_hears_each_and_the_log_has_their_line_once(server, queue_as_page):
+    before, prompt = server.log.read_text(), workflow(7)
+    prompt["pieces"] = {"class_type": "RebatchLatents", "inputs": {"latents": ["latent", 0], "batch_size": 5}}
+    prompt["sampler"]["inputs"]["latent_image"] = ["pieces", 0]
+    heard, calls = queue_as_page(prompt)
+    logged = server.log.read_text().removeprefix(before)
+    assert calls == 2 * 4 and len(heard.told) == 2 and logged.count("acted on 2 of 2") == 1
+
+
 def test_an_unchanged_prompt_resamples_nothing_and_nothing_is_said(queue_as_page):
     assert queue_as_page(workflow(4))[1] == 4
     assert queue_as_page(workflow(4)) == (([], []), 0)

@@ -137,9 +137,16 @@
         detail.output?.sag_window && done(detail.output.sag_window[0].sigmas)));
     },
     heard: () => window.heard,
-    async guess(scheduler, steps, denoise) {
+    async guess(scheduler, steps, denoise, sampler) {
       const { guess, STABLE_DIFFUSION } = await import("/extensions/sag-delayed-activation/js/schedule.js");
-      return guess(STABLE_DIFFUSION, scheduler, steps, denoise);
+      return guess(STABLE_DIFFUSION, scheduler, steps, denoise, sampler);
+    },
+    /** What the sigma window's strip makes of these inputs before any run. */
+    async shownOf(id, inputs) {
+      const { view } = await import("/extensions/sag-delayed-activation/js/sigma_window.js");
+      for (const [name, value] of Object.entries(inputs)) widgetOf(id, name).value = value;
+      const { line, warns, dots } = view(nodeOf(id));
+      return { line, warns, active: dots.flatMap(({ state }, step) => (state === "lit" ? [step] : [])) };
     },
     /** Into a subgraph of its own, which is opened: the id of that, and the node's inside. */
     intoSubgraph(id) {

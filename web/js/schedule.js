@@ -37,9 +37,12 @@ export const STABLE_DIFFUSION = (() => {
   return betas.map((beta) => Math.sqrt(1 / (kept *= 1 - beta) - 1)).reverse();
 })();
 
+const DROPPING = ["dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"]; // of one step more the host drops the last
+
 /** What KSampler's schedule will be like; other schedulers than these four are drawn as normal. */
-export function guess(percents, scheduler, steps, denoise) {
-  const count = denoise < 1 ? Math.floor(steps / denoise) : steps, axis = new Axis(percents);
+export function guess(percents, scheduler, steps, denoise, sampler) {
+  const dropped = DROPPING.includes(sampler) ? 1 : 0, axis = new Axis(percents);
+  const kept = denoise < 1 ? Math.floor(steps / denoise) : steps, count = kept + dropped;
   const [high, low] = [percents[0], percents[percents.length - 1]];
   const formulas = {
     normal: (share) => axis.sigma(share),
@@ -48,7 +51,7 @@ export function guess(percents, scheduler, steps, denoise) {
     exponential: (share) => high * (low / high) ** share,
   };
   const formula = formulas[scheduler] ?? formulas.normal, last = Math.max(1, count - 1);
-  return Array.from({ length: count }, (_, step) => formula(step / last, step)).slice(-steps);
+  return Array.from({ length: kept }, (_, step) => formula(step / last, step)).slice(-steps);
 }
 
 /** Each step in the middle of its column, as high as the logarithm of its sigma. */
@@ -65,4 +68,4 @@ export function stepTicks(count) {
 }
 
 /** A number as people write it. */
-export const short = (value) => String(Number(value.toPrecision(3)));
+export const short = (value, digits = 3) => String(Number(value.toPrecision(digits)));

@@ -3,9 +3,9 @@
 import { Axis, guess, points, short, STABLE_DIFFUSION, stepTicks } from "./schedule.js";
 import { say } from "./texts.js";
 import { within } from "./strip.js";
-import { optionsOf, setValue, valueOf } from "./widgets.js";
+import { choicesOf, optionsOf, setValue, valueOf } from "./widgets.js";
 
-const ENDS = ["start", "end"], TO_THE_END = 10000; // the host's own limit, and the default of `end`
+const ENDS = ["start", "end"], TO_THE_END = 10000; // the host's own limit, and the default of `end` in either unit
 const OF_THE_WINDOW = ["preset", "unit", ...ENDS], OF_THE_SCHEDULE = ["scheduler", "steps", "denoise", "sampler_name"];
 const SAME = 1e-6; // of the whole way: so near, two float32 sigmas count as the same
 
@@ -13,25 +13,55 @@ const SAME = 1e-6; // of the whole way: so near, two float32 sigmas count as the
 export function view(node, run) {
   const inputs = Object.fromEntries([...OF_THE_WINDOW, ...OF_THE_SCHEDULE].map((name) => [name, valueOf(node, name)]));
   const schedule = scheduleOf(inputs, run), unit = (inputs.unit === "step" ? inSteps : inPercent)(schedule);
-  const window = windowOf(inputs, schedule, unit), dots = dotsOf(schedule, window);
-  const line = window ? lineOf(schedule, dots, isOnceAStep(node, inputs.sampler_name)) : say("wired");
+  const asked = windowOf(inputs, schedule, unit), refusal = isWired(inputs) ? null : refusalOf(node, inputs);
+  const window = refusal ? null : asked, dots = dotsOf(schedule, window);
+  const isEmpty = window !== null && !dots.some(({ state }) => state === "lit");
+  const found = () => lineOf(schedule, dots, isOnceAStep(node, inputs.sampler_name));
+  const line = isEmpty ? emptyLineOf(inputs, schedule) : window ? found() : say("wired");
   return {
     dots,
     window,
-    grips: gripsOf(inputs, window, unit),
+    grips: gripsOf(inputs, asked, unit),
     ticks: stepTicks(schedule.count),
-    line: (schedule.isGuess ? say("guess") : "") + line,
+    line: refusal ?? (schedule.isGuess ? say("guess") : "") + line,
+    warns: isEmpty || refusal !== null,
     columns: schedule.count,
     move: (grip, place, by) => setValue(node, ENDS[grip], movedTo(grip, unit.at(place, by), inputs, unit)),
   };
 }
 
+/** What the node will say to these, as its window_error has it; null if it takes them. */
+function refusalOf(node, inputs) {
+  const { preset, unit, start, end } = inputs, first = choiceError(node, "preset", preset);
+  if (first || preset !== "custom") return first;
+  const next = choiceError(node, "unit", unit) ?? endError(unit, "start", start) ?? endError(unit, "end", end);
+  if (next || start < end) return next;
+  return say("upsideDown", { start: inPython(start), end: inPython(end) });
+}
+
+function choiceError(node, name, value) {
+  const choices = choicesOf(node, name), words = { name, choices: choices.join(", "), value: inPython(value) };
+  return choices.includes(value) ? null : say("noChoice", words);
+}
+
+function endError(unit, name, value) {
+  const most = unit === "step" ? TO_THE_END : 1, words = { name, unit, most, value: inPython(value) };
+  if (!Number.isFinite(value)) return say("noNumber", words);
+  if (value === TO_THE_END) return null;
+  if (unit === "step" && value % 1) return say("noWhole", words);
+  return value < 0 || value > most ? say("outOfRange", words) : null;
+}
+
+/** A text or a number as Python writes them. */
+const inPython = (value) =>
+  typeof value === "string" ? `'${value}'` : Number.isInteger(value) ? value.toFixed(1) : `${value}`;
+
 /** The steps of the last run if it was asked for the same, else a guess. `way` leads from the largest sigma down. */
 function scheduleOf(inputs, run) {
   const isSame = (name) => [undefined, run[name]].includes(inputs[name]); // undefined where it is wired in
   const isGuess = !run || !OF_THE_SCHEDULE.every(isSame), percents = run?.percents ?? STABLE_DIFFUSION;
-  const { scheduler = "normal", steps: number = 20, denoise = 1 } = inputs;
-  const steps = isGuess ? guess(percents, scheduler, number, denoise) : run.sigmas.slice(0, -1);
+  const { scheduler = "normal", steps: number = 20, denoise = 1, sampler_name } = inputs;
+  const steps = isGuess ? guess(percents, scheduler, number, denoise, sampler_name) : run.sigmas.slice(0, -1);
   const axis = Axis.ofSteps(steps), way = new Axis(percents), active = isGuess ? null : run.active;
   return { steps, count: steps.length, isGuess, active, highest: percents[0], axis, way };
 }
@@ -51,7 +81,7 @@ const inPercent = ({ axis, way }) => ({
   finest: 0.01,
   most: 1,
   last: 1,
-  text: short,
+  text: (share) => (share < TO_THE_END ? short(share) : say("last")),
   place: (share) => (share % 1 ? axis.place(way.sigma(share)) : Math.min(share, 1)),
   at(place, by) {
     const round = by > 0 ? Math.ceil : by < 0 ? Math.floor : Math.round; // a key always goes on
@@ -84,7 +114,8 @@ function dotsOf({ steps }, window) {
 }
 
 function gripsOf(inputs, window, unit) {
-  if (isWired(inputs) || inputs.preset !== "custom") return [null, null];
+  const isKnown = ENDS.every((name) => Number.isFinite(inputs[name]));
+  if (isWired(inputs) || inputs.preset !== "custom" || !isKnown) return [null, null];
   return ENDS.map((label, i) => ({ label, place: window[i], text: unit.text(inputs[label]) }));
 }
 
@@ -98,9 +129,15 @@ function movedTo(grip, value, inputs, { finest, most, last }) {
 /** Whether the sampler evaluates the model at each step and nowhere else, as the node's definition says. */
 const isOnceAStep = (node, sampler) => optionsOf(node, "sampler_name").once_a_step.includes(sampler);
 
+function emptyLineOf(inputs, { steps, count }) {
+  const { preset, unit, start, end } = inputs;
+  const ends = () => `unit=${unit}, start=${short(start, 6)}, end=${short(end, 6)}`;
+  const request = preset === "custom" ? ends() : `preset=${preset}`;
+  return say("empty", { request, count, high: short(steps[0], 4), low: short(steps[count - 1], 4) });
+}
+
 function lineOf({ steps, count }, dots, isExact) {
   const lit = dots.map(({ state }) => state === "lit"), first = lit.indexOf(true), last = lit.lastIndexOf(true);
-  if (first < 0) return say("empty", { count });
   const number = last - first + 1, exact = say("calls", { number, s: number === 1 ? "" : "s" });
   const calls = isExact ? exact : say("atLeast", { calls: exact }), end = last === count - 1 ? say("end") : "";
   return say("steps", { first, last, count, end, calls, high: short(steps[first]), low: short(steps[last]) });

@@ -14,6 +14,9 @@ export const define = ({ name, input }) => void (inputs[name] = { ...input?.requ
 /** What Python says of an input, besides its kind. @param {ComfyNode} node @param {string} name @returns {any} */
 export const optionsOf = (node, name) => inputs[node.comfyClass][name][1];
 
+/** What may be chosen. @param {ComfyNode} node @param {string} name @returns {any} */
+export const choicesOf = (node, name) => widgetOf(node, name)?.options.values;
+
 /** @param {ComfyNode} node @param {string} name @param {number} value */
 export function setValue(node, name, value) {
   const widget = widgetOf(node, name);
