@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 DOCS, LOCALES = ROOT / "web" / "docs", ROOT / "locales"
 WRITING = {"zh": r"[\u4e00-\u9fff]", "ja": r"[\u3040-\u30ff\u4e00-\u9fff]", "ko": r"[\uac00-\ud7af]"}
 WORDS = {"negative", "positive", "input", "middle", "output"}  # filled into sentences
-SAID = {key: text for key, text in (SENTENCES | REASONS).items() if key not in WORDS | {"because"}}
+OF_A_RUN = {key: text for key, text in (SENTENCES | REASONS).items() if key not in WORDS | {"because"}}
+WINDOW = "SAG sigma window"  # its strip says before a run what the node would refuse
+OF_THE_WINDOW = ("upsideDown", "noWhole", "outOfRange", "noNumber", "noChoice", "empty")
 CODE = re.compile(r"`([^`]+)`")
 every_page = pytest.mark.parametrize("kind, locale", list(product(NODES, WRITING)))
 
@@ -49,14 +51,19 @@ def own_words(locale):
     return json.loads(read(LOCALES / locale / "main.json"))["sagDelayedActivation"]
 
 
-def key_of(message, texts):
-    """Of a run's line that is quoted in these texts; None for what is English in every language."""
-    found = (key for key in SAID if re.fullmatch(as_pattern(texts[key]), message))
-    return next(found, None)
+def in_english(kind):
+    """What the page says in its own language, by key."""
+    script = (ROOT / "web/js/texts.js").read_text(encoding="utf-8")
+    strips = {key: json.loads(text) for key, text in re.findall(r'^  (\w+): (".*"),$', script, re.MULTILINE)}
+    return {key: strips[key] for key in OF_THE_WINDOW} if kind == WINDOW else OF_A_RUN
 
 
-def english_key_of(message):
-    return key_of(message, SAID) or key_of(f"acted on 0 of … model evaluations: {message}", SAID)
+def key_of(message, texts, *begins):
+    """Of a message that is quoted, where it is one of these texts, or ends one; None for what is always English."""
+    for key, text in texts.items():
+        if any(re.fullmatch(as_pattern(text), begin + message) for begin in ("", *begins)):
+            return key
+    return None
 
 
 def test_no_other_language_is_begun():
@@ -88,8 +95,10 @@ def test_each_input_has_the_label_that_the_node_shows_and_the_name_that_the_code
 
 @every_page
 def test_each_message_is_quoted_in_the_words_in_which_the_node_says_it(kind, locale):
-    """A run's line is told in the page's language; what refuses, and what stands in pictures, is English."""
+    """A run's line and the strip are in the page's language; what refuses, and what stands in pictures, is English."""
+    texts = in_english(kind)
+    own = {key: own_words(locale)[key] for key in texts}
     for english, other in lines(kind, locale):
-        keys = [english_key_of(message) for message in messages(english)]
+        keys = [key_of(message, texts, "acted on 0 of … model evaluations: ") for message in messages(english)]
         wanted = [key or message for key, message in zip(keys, messages(english), strict=True)]
-        assert [key_of(message, own_words(locale)) or message for message in messages(other)] == wanted
+        assert [key_of(message, own) or message for message in messages(other)] == wanted
