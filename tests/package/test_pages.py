@@ -72,6 +72,12 @@ def test_the_readme_is_short():
     assert len(read("README.md").split()) <= MOST_WORDS
 
 
+def test_the_readme_says_what_was_not_measured_and_leaves_the_figures_of_the_study_to_the_study():
+    readme = read("README.md")
+    assert "SDXL's pictures was not measured" in readme.split("\n## ")[0]
+    assert not [word for word in ("±", "Fréchet", "worlds", "eyes") if word in readme]
+
+
 def test_the_readmes_first_command_gets_this_repository():
     assert re.findall(r"^git clone .*$", read("README.md"), re.MULTILINE) == [f"git clone {REPOSITORY}.git"]
 
