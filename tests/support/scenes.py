@@ -295,4 +295,4 @@ neighbours = st.lists(st.sampled_from(list(ALL)), max_size=4, unique=True).filte
 )
 nodes = st.tuples(neighbours, st.lists(owns, min_size=1, max_size=3)).map(lambda both: both[0] + both[1])
 # Behind it a SAG node refuses, so it comes last.
-stacks = nodes.flatmap(st.permutations).map(lambda stack: sorted(stack, key="attention sharing".__eq__))
+stacks = nodes.flatmap(st.permutations).map(lambda stack: sorted(stack, key=lambda node: node == "attention sharing"))
