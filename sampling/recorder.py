@@ -258,7 +258,7 @@ class AttentionRecorder:
             return previous.stands_for_the_host
         return isinstance(previous, HostAttention)
 
-    # What the host may ask of a replace is handed on to `previous`, if that knows it.
+    # What a MODEL asks of a replace (model_patches_to, model_patches_models) goes on to `previous`, if that knows it.
 
     def to(self, device_or_dtype: torch.device | torch.dtype) -> AttentionRecorder:
         """The recorder to use from then on, whose `previous` has its tensors there."""

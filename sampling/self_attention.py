@@ -1,7 +1,7 @@
 """What self-attention guidance does in an evaluation: the mask, the degraded latent, the second look at it.
 
 It knows nothing of the window, the fade, rescale, every or the log: it gives `Guidance`. So another kind of guidance is
-another class with the same three methods, `install`, `wanted_cond_index` and `compute`.
+another class with a `layer` and the same three methods, `install`, `wanted_cond_index` and `compute`.
 """
 
 from __future__ import annotations

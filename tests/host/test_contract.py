@@ -31,6 +31,7 @@ USED = {  # since: the version that brought it, or SERVER; "": the oldest that t
     "comfy.context_windows": ("whether the host is new enough", ""),
     "comfyui_version.__version__": ("what a refusal says was found", ""),
     "comfy.ldm.modules.attention.optimized_attention": ("the host's backend, in place of the attention read", ""),
+    "comfy.ldm.modules.attention.CrossAttention.forward": ("whether an attention's forward is the host's", ""),
     "comfy.patcher_extension.WrappersMP.OUTER_SAMPLE": ("around every run: its schedule, its latents", ""),
     "comfy.patcher_extension.WrappersMP.CALC_COND_BATCH": ("around every evaluation of prompts", ""),
     "comfy.patcher_extension.WrappersMP.APPLY_MODEL": ("around every call of the UNet", ""),
@@ -42,11 +43,14 @@ USED = {  # since: the version that brought it, or SERVER; "": the oldest that t
     "comfy.samplers.SAMPLER_NAMES": ("choices of the window node", ""),
     "comfy.samplers.SCHEDULER_NAMES": ("choices of the window node", ""),
     "comfy_execution.utils.get_executing_context": ("what is executed", ""),
-    "comfy_execution.utils.ExecutionContext.node_id": ("which node of the page", ""),
+    "comfy_execution.utils.ExecutionContext.node_id": ("which node samples", ""),
     "comfy_execution.utils.ExecutionContext.prompt_id": ("in which prompt, so that its log repeats no line", ""),
     "nodes.PreviewImage.save_images": ("shows the masks", ""),
+    "nodes.NODE_CLASS_MAPPINGS": ("classes of the prompt's nodes", ""),
+    "nodes.KSampler.RETURN_TYPES": ("whether an output may hold a MODEL", ""),
     "server.PromptServer.instance": ("the way to the page", SERVER),
     "PromptServer.client_id": ("the page whose prompt is executed; None for a script's", SERVER),
+    "PromptServer.prompt_queue.currently_running": ("the prompt that is executed", SERVER),
     "PromptServer.send_progress_text": ("the line on a node", SERVER),
     "PromptServer.send_sync": ("what the strip draws of a run", SERVER),
     # a MODEL, and what is in it
@@ -57,6 +61,11 @@ USED = {  # since: the version that brought it, or SERVER; "": the oldest that t
     "ModelPatcher.set_model_attn1_replace": ("the recorder", ""),
     "ModelPatcher.set_model_sampler_post_cfg_function": ("the guidance", ""),
     "ModelPatcher.cleanup": ("calls the recorder's after a run, from 0.17 on", ""),
+    "ModelPatcher.model_patches_to": ("calls the recorder's to, with a device and a type", ""),
+    "ModelPatcher.model_patches_models": ("calls the recorder's models", ""),
+    'ModelPatcher.get_model_object("diffusion_model.middle_block.1.transformer_blocks.0.attn1")': (
+        "whether the MODEL's own attention can be read", "",
+    ),
     "ModelPatcher.model.latent_format": ("a rough picture of a latent", ""),
     "ModelPatcher.model.model_config": ("its class names the kind of model in a refusal", ""),
     'ModelConfig.unet_config["model_channels"]': ("which kinds of model are UNets, in a refusal", ""),
@@ -75,10 +84,12 @@ USED = {  # since: the version that brought it, or SERVER; "": the oldest that t
     "UNet.middle_block[1].transformer_blocks": ("finds the transformers in a block", ""),
     "Transformer.disable_self_attn": ("whether it looks at the prompt alone", ""),
     "Transformer.attn1": ("the attention that is read", ""),
+    "Transformer.attn1.to_q": ("whether it can be read; to_k, to_v and to_out, too", ""),
     "Transformer.attn1.comfy_attention": ("which backend a checkpoint chose there", "0.40"),
     # what the host hands to the hooks
     "WrapperExecutor.class_obj.model_options": ("of the guider whose run it is: that run's own", ""),
     "WrapperExecutor.class_obj.model_patcher": ("of the guider: its model's largest sigma", ""),
+    "UnetCall.class_obj.diffusion_model": ("the live UNet, with what is patched into it", ""),
     "PlacedPrompt.area": ("a prompt's place", ""),
     "PlacedPrompt.mult": ("a prompt's weight", ""),
     'Latent["samples"]': ("what the preview is wired to", ""),
@@ -140,6 +151,10 @@ def live(model):
         seen["WrapperExecutor"] = executor
         return executor(*args, **options)
 
+    def unet_call(executor, *args, **options):
+        seen["UnetCall"] = executor
+        return executor(*args, **options)
+
     def replace(q, k, v, extra_options):
         seen["AttentionOptions"] = extra_options
         return v
@@ -150,6 +165,7 @@ def live(model):
 
     watched = model.clone()
     add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "watch", begin, watched.model_options, is_model_options=True)
+    add_wrapper_with_key(WrappersMP.APPLY_MODEL, "watch", unet_call, watched.model_options, is_model_options=True)
     watched.set_model_attn1_replace(replace, "middle", 0)
     watched.set_model_sampler_post_cfg_function(post_cfg)
     watched.set_model_unet_function_wrapper(lambda unet, told: unet(told["input"], told["timestep"], **told["c"]))
