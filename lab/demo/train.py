@@ -6,7 +6,7 @@
 Needs torch, safetensors and a GPU (minutes); the data are Debian's package dataset-fashion-mnist. The noise is the
 host's own schedule, the network predicts it (EPS), and 15 % of the labels are dropped for the negative prompt.
 The study's other models are trained the same way, with an .npz of other pictures as --data; its DiTs by
-lab.study.dit.train.
+lab.study.dit.train. A training in several pieces: --share 0 0.5, then --share 0.5 1 --start with the first's weights.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lab.loading import load_host
 
 SEED = 2210
 DROPPED = 0.15
-RATE, WARM_UP, KEPT = 1e-3, 200, 0.999  # the usual rate, steps to get there; how much of an average is kept
+RATE, WARM_UP, KEPT = 1e-3, 200, 0.999  # the usual rate, steps to get there; how much of an average a step keeps
 IDX_FILES = {"train": "train", "test": "t10k"}
 
 
@@ -64,18 +64,20 @@ def noise_loss(model: Any, schedule: torch.Tensor, x0: torch.Tensor, context: to
     t = torch.randint(0, len(schedule), (len(x0),), device=x0.device)
     sigma, noise = schedule[t].view(-1, 1, 1, 1), torch.randn_like(x0)
     x = (x0 + sigma * noise) / (sigma**2 + 1).sqrt()
-    return F.mse_loss(model.diffusion_model(x, t.float(), context=context).float(), noise)
+    options: dict[str, Any] = {}  # the host writes into them; into its own default, and torch would compile twice
+    predicted = model.diffusion_model(x, t.float(), context=context, transformer_options=options)
+    return F.mse_loss(predicted.float(), noise)
 
 
 def train(loss_of, network, table, images, labels, options: argparse.Namespace) -> tuple[torch.nn.Module, ...]:
-    """AdamW with a cosine schedule over the steps, or over the seconds if they are fewer; the moving averages."""
-    batch = options.batch
+    """AdamW; the moving averages. Over the steps, or over the seconds if that is sooner, goes a share of a cosine."""
+    batch, (first, last) = options.batch, options.share
     parameters = [*network.parameters(), *table.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=1e-3)
     averages = copy.deepcopy(network).requires_grad_(False), copy.deepcopy(table).requires_grad_(False)
     averaged = [p for average in averages for p in average.parameters()]
-    device, started, step, done = images.device.type, time.time(), 0, 0.0
-    while done < 1:
+    device, started, step, done = images.device.type, time.time(), 0, first
+    while done < last:
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
         chosen = torch.randint(0, len(images), (batch,), device=images.device)
@@ -88,11 +90,11 @@ def train(loss_of, network, table, images, labels, options: argparse.Namespace) 
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        torch._foreach_lerp_(averaged, parameters, 1 - min(KEPT, (step + 1) / (step + 10)))
+        torch._foreach_lerp_(averaged, parameters, 1 - min(options.kept, (step + 1) / (step + 10)))
         if step % 250 == 0:
             print(f"step {step}: loss {loss.item():.4f}, {time.time() - started:.0f} s", flush=True)
         step += 1
-        done = max(step / options.steps, (time.time() - started) / options.seconds)
+        done = first + (last - first) * max(step / options.steps, (time.time() - started) / options.seconds)
     print(f"{step} steps of {batch}, loss {loss.item():.4f}, {time.time() - started:.0f} s", flush=True)
     return averages
 
@@ -106,6 +108,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long, if that is sooner")
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rate", type=float, default=RATE, help="the learning rate at its highest")
+    parser.add_argument("--kept", type=float, default=KEPT, help="how much of an average a step keeps")
+    parser.add_argument("--share", type=float, nargs=2, default=(0.0, 1.0), help="of the cosine, where this is a piece")
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--wide", action="store_true", help="the UNet for photographs")
     parser.add_argument("--mirror", action="store_true", help="show every second picture mirrored")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--dtype", choices=["bfloat16", "float16"], default="bfloat16", help="of the weights kept")
@@ -114,11 +121,11 @@ def arguments() -> argparse.Namespace:
 
 def train_as_asked(options: argparse.Namespace, build: Callable, initialise: Callable, loss: Callable) -> None:
     """A new model of `build(device, channels, side)`, its loss being `loss(model, schedule, x0, context)`."""
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
     from lab.demo.sag_demo import architecture
 
-    torch.manual_seed(SEED)
+    torch.manual_seed(SEED + round(1000 * options.share[0]))
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images, labels = (t.to(device) for t in load_images(options.data))
@@ -127,6 +134,12 @@ def train_as_asked(options: argparse.Namespace, build: Callable, initialise: Cal
         int(labels.max()) + 2, architecture.TOKENS * architecture.CONTEXT_DIM, device=device
     )  # fmt: skip
     initialise(network)
+    if options.start:
+        start = load_file(options.start)
+        table.load_state_dict({"weight": start.pop(architecture.TABLE).float()})
+        network.load_state_dict({n.removeprefix(architecture.PREFIX): w.float() for n, w in start.items()})
+    if options.compile:
+        network.compile()
     print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} million parameters", flush=True)
     loss_of = partial(loss, model, model.model_sampling.sigmas.to(device))
     network, table = train(loss_of, network, table, images, labels, options)
@@ -143,7 +156,7 @@ def main() -> None:
     load_host()
     from lab.demo.sag_demo import architecture
 
-    build = partial(architecture.build, dropout=options.dropout)
+    build = partial(architecture.build, dropout=options.dropout, wide=options.wide)
     train_as_asked(options, build, architecture.initialise, noise_loss)
 
 

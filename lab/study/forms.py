@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -11,7 +12,6 @@ from unittest.mock import patch
 import torch
 
 TOKENS = 8  # along a side of the middle block, in all of the study's models
-PAG = "pag"  # no form of SAG, and wraps nothing
 
 
 def shuffle(mask: torch.Tensor) -> torch.Tensor:
@@ -79,10 +79,40 @@ def guidance(form: str, detail: float, masking: str) -> Iterator[None]:
         yield
 
 
-class PerturbedAttention:
-    """The host's PAG, arXiv 2403.17377, inside a sigma window: identity attention in the UNet's middle."""
+def values(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra: dict[str, Any], mask: Any = None) -> torch.Tensor:
+    """PAG's attention: each token sees itself alone."""
+    return v
 
-    def __init__(self, scale: float, window: Any) -> None:
+
+def blurred(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, extra: dict[str, Any], mask: Any = None, *, width: float
+) -> torch.Tensor:
+    """SEG's: queries [B, tokens, heads * dim] blurred over the grid of tokens; an infinite width gives their mean."""
+    from comfy.ldm.modules.attention import optimized_attention
+
+    from sag_delayed_activation.sag_core import blur
+
+    if math.isinf(width):
+        q = q.mean(dim=1, keepdim=True).expand_as(q)
+    else:
+        grid = q.transpose(1, 2).unflatten(2, extra["activations_shape"][-2:])
+        q = blur(grid, width).flatten(2).transpose(1, 2)
+    return optimized_attention(q, k, v, extra["n_heads"], attn_precision=extra["attn_precision"])
+
+
+# The host's PAG, arXiv 2403.17377, and SEG, arXiv 2408.00760, by its width in tokens: attention of all transformers in
+# the middle block, and whether the negative prompt is looked at once more where there is one, as the node does.
+PERTURBED: dict[str, tuple[Callable[..., torch.Tensor], bool]] = {
+    "pag": (values, False), "seg 1": (partial(blurred, width=1.0), True), "seg 3": (partial(blurred, width=3.0), True),
+    "seg mean": (partial(blurred, width=math.inf), True),
+}  # fmt: skip
+
+
+class PerturbedAttention:
+    """Guidance away from what the model predicts with other attention in its middle, inside a sigma window."""
+
+    def __init__(self, form: str, scale: float, window: Any) -> None:
+        self.attention, self.negative = PERTURBED[form]
         self.scale, self.window, self.calls = scale, window, 0
 
     def calls_of_run(self) -> int:
@@ -98,10 +128,11 @@ class PerturbedAttention:
         if float(args["sigma"].max()) not in self.window:
             return args["denoised"]
         options = comfy.model_patcher.set_model_options_patch_replace(
-            args["model_options"].copy(), lambda q, k, v, extra, mask=None: v, "attn1", "middle", 0
+            args["model_options"].copy(), self.attention, "attn1", "middle", 0
         )
+        side = "uncond" if self.negative and args["uncond"] else "cond"
         (perturbed,) = comfy.samplers.calc_cond_batch(
-            args["model"], [args["cond"]], args["input"], args["sigma"], options
+            args["model"], [args[side]], args["input"], args["sigma"], options
         )
         self.calls += 1
-        return args["denoised"] + (args["cond_denoised"] - perturbed) * self.scale
+        return args["denoised"] + (args[f"{side}_denoised"] - perturbed) * self.scale

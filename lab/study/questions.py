@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import product
 
 MANY, FEW = 10_000, 2_000  # pictures a setting
 ARITHMETIC = "float16"  # of the UNet; what ComfyUI runs SD in. The models' weights are bf16 and lose nothing in it
@@ -14,7 +15,8 @@ STEPS = 20
 EARLY, MIDDLE, LATE = (0, 7), (7, 14), (13, 20)  # thirds of 20 steps, rounded up; the end is not included
 LAST = ((16, 20), (18, 20))  # yet shorter windows
 # A name says these where they are not as they are by default.
-VARIED = ("threshold", "masking", "form", "detail")
+VARIED = ("threshold", "masking", "form", "detail", "sampler")
+SCHEDULERS = {"euler": "normal", "dpmpp_2m": "karras"}  # of each sampler
 
 # Of plan.md: the cfg of each world, and the dose that is decided on.
 PLANNED_CFG = {"wesnoth": 8.0, "fashion": 2.0, "emoji": 8.0}
@@ -24,6 +26,10 @@ SHIPPED_DETAIL = "detail smoothed by 0.7"
 DOSE = {"scale": 0.5, "detail": 0.5, "active": LATE, "form": SHIPPED_DETAIL}
 UNSHARP = (0.1, 0.25, 0.5)  # strengths of the control that needs no UNet call
 PAG_SCALE = 2.0
+# Photographs: the cfgs tried without guidance, the one for Euler that they gave, and what of SEG is chosen from.
+PHOTOGRAPHS, PHOTOGRAPHS_MANY = "photographs", 5_000
+PHOTOGRAPH_CFGS, EULER_CFG = (1.0, 1.25, 1.5, 2.0, 3.0), 1.25
+SEG_WIDTHS, SEG_SCALES, SEG_WINDOWS = ("seg 1", "seg 3", "seg mean"), (1.0, 2.0, 3.0, 5.0), (None, EARLY, MIDDLE, LATE)
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,9 @@ class Setting:
     active: tuple[int, int] | None = None  # steps that the window holds, from 0, the end not included; None: all
     threshold: float = 1.0
     masking: str = "attention"
-    form: str = "sag"  # of guidance: one of forms.FORMS, PAG, or the node's own, named "sag" or SHIPPED_DETAIL
+    form: str = "sag"  # of guidance: one of forms.FORMS or PERTURBED, or the node's own, "sag" or SHIPPED_DETAIL
     detail: float = 0.0
+    sampler: str = "euler"  # one of SCHEDULERS
     count: int = FEW
 
     @property
@@ -56,7 +63,7 @@ class Setting:
     @property
     def plain(self) -> Setting:
         """The same without guidance: what it is held against."""
-        return Setting(self.world, cfg=self.cfg, steps=self.steps, count=self.count)
+        return Setting(self.world, cfg=self.cfg, steps=self.steps, count=self.count, sampler=self.sampler)
 
     @property
     def evaluations(self) -> float:
@@ -112,8 +119,20 @@ def deciding(world: str) -> dict[str, Setting]:
     }  # fmt: skip
 
 
+def photograph_questions() -> dict[str, list[Setting]]:
+    """Of each sampler, the cfg; with Euler, what blur of attention, how strong and when."""
+    bare = Setting(PHOTOGRAPHS, count=PHOTOGRAPHS_MANY)
+    sweep = [replace(bare, cfg=cfg, sampler=sampler) for sampler in SCHEDULERS for cfg in PHOTOGRAPH_CFGS]
+    plain = Setting(PHOTOGRAPHS, cfg=EULER_CFG)
+    grid = product(SEG_WIDTHS, SEG_SCALES, SEG_WINDOWS)
+    seg = [replace(plain, form=width, scale=scale, active=active) for width, scale, active in grid]
+    return {"sweep": sweep, "choose": [plain, *seg]}
+
+
 def questions(world: str) -> dict[str, list[Setting]]:
     """Every question that is asked of a world, its settings in order of importance."""
+    if world == PHOTOGRAPHS:
+        return photograph_questions()
     decide = list(dict.fromkeys(deciding(world).values()))
     if world == "wesnoth":
         return {"sweep": [Setting(world, cfg=cfg) for cfg in CFGS_TRIED], "decide": decide}

@@ -168,7 +168,7 @@ def in_arithmetic(setting: Setting, precision: str) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("world", choices=["fashion", "emoji", "wesnoth"])
+    parser.add_argument("world", choices=["fashion", "emoji", "wesnoth", "photographs"])
     parser.add_argument("--data", type=Path, required=True, help="Fashion-MNIST's folder, or the .npz of *_data.py")
     parser.add_argument("--weights", type=Path, default=DEMO, help="the model (default: the demo's)")
     parser.add_argument("--work", type=Path, required=True, help="folder of the classifier and the results")

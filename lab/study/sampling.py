@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from lab.study.forms import FORMS, PAG, PerturbedAttention, guidance
-from lab.study.questions import Setting
+from lab.study.forms import FORMS, PERTURBED, PerturbedAttention, guidance
+from lab.study.questions import SCHEDULERS, Setting
 
 SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
@@ -70,9 +70,9 @@ class Sampler:
         with torch.inference_mode(), guidance(setting.form, setting.detail, setting.masking), fast:
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
-                noise = self.noise[own]
+                noise, schedule = self.noise[own], (setting.sampler, SCHEDULERS[setting.sampler])
                 found.append(comfy.sample.sample(
-                    model, noise, setting.steps, setting.cfg, "euler", "normal", [[self.prompts[own], {}]],
+                    model, noise, setting.steps, setting.cfg, *schedule, [[self.prompts[own], {}]],
                     [[self.negative, {}]], torch.zeros_like(noise), disable_pbar=True, seed=SEED,
                 ))  # fmt: skip
                 calls += self.extra_calls(model, found[-1], setting) * len(noise)
@@ -86,9 +86,9 @@ class Sampler:
         from sag_delayed_activation.sag_core import SigmaWindow
 
         window = self.window(setting)
-        if setting.form == PAG:
-            model = self.model.clone()
-            model.set_model_sampler_post_cfg_function(PerturbedAttention(setting.scale, SigmaWindow(*window)))
+        if setting.form in PERTURBED:
+            model, technique = self.model.clone(), PerturbedAttention(setting.form, setting.scale, SigmaWindow(*window))
+            model.set_model_sampler_post_cfg_function(technique)
             return model
         common = (self.model, setting.scale, BLUR_SIGMA, *window)
         if not setting.varied(ADVANCED):
@@ -105,7 +105,8 @@ class Sampler:
 
         if not setting.active:
             return 1000.0, 0.0
-        sigmas = schedule_of(self.model, "normal", setting.steps, 1.0, "euler").tolist()
+        scheduler = SCHEDULERS[setting.sampler]
+        sigmas = schedule_of(self.model, scheduler, setting.steps, 1.0, setting.sampler).tolist()
         found = window_around(sigmas, range(*setting.active))
         return found.start, found.end
 

@@ -56,7 +56,8 @@ def held_against(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[s
     """The row without guidance; for that with more steps, the one with the usual number; for spoiled pictures, real."""
     name = row["plain"]
     if name == row["name"] and "cfg" in row:
-        name = Setting(row["world"], cfg=row["cfg"], count=row["count"]).name
+        sampler = row.get("sampler", Setting.sampler)
+        name = Setting(row["world"], cfg=row["cfg"], count=row["count"], sampler=sampler).name
     return rows.get(name) if name != row["name"] else None
 
 

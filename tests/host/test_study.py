@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from lab.loading import ROOT
 from lab.study.classifier import Classifier
-from lab.study.forms import FORMS, second_smooth
+from lab.study.forms import FORMS, PERTURBED, blurred, second_smooth
 from lab.study.questions import DOSE, LAST, LATE, PLANNED_CFG, SHIPPED_DETAIL, Setting, in_order, questions
 from lab.study.sample_settings import DEMO, Measure, Results, sample_all
 from lab.study.sampling import Sampled, Sampler
@@ -93,16 +93,103 @@ def test_pag_is_the_host_s_own_and_counts_the_steps_of_its_window(sampler):
     torch.testing.assert_close(own.pictures, host.pictures, atol=1e-5, rtol=0)
 
 
+HEADS, EXTRA = 2, {"n_heads": 2, "attn_precision": None, "activations_shape": [1, 12, 6, 8]}
+
+
+def attend(q, k, v):
+    """Dense and in float64, by no attention of the host's."""
+    q, k, v = (t.double().unflatten(-1, (HEADS, -1)).transpose(1, 2) for t in (q, k, v))
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)
+    return (weights @ v).transpose(1, 2).flatten(2).float()
+
+
+def gaussian_over_tokens(q, width):
+    """Queries [B, 48, C] of 6 x 8 tokens, blurred with borders reflected, by a matrix for each direction."""
+
+    def matrix(side):
+        rows = torch.zeros(side, side)
+        weights = torch.exp(-0.5 * (torch.arange(-4, 5) / width) ** 2)
+        for row in range(side):
+            for step, weight in zip(range(-4, 5), weights / weights.sum(), strict=True):
+                place = abs(row + step)
+                rows[row, min(place, 2 * (side - 1) - place)] += weight
+        return rows
+
+    return torch.einsum("ij,bjkc,lk->bilc", matrix(6), q.view(-1, 6, 8, 12), matrix(8)).flatten(1, 2)
+
+
+@pytest.mark.parametrize("width", [1.0, 3.0, float("inf")])
+def test_seg_blurs_the_queries_over_the_grid_and_nothing_else(width):
+    q, k, v = 3 * torch.randn(3, 2, 48, 12, generator=torch.Generator().manual_seed(3))
+    softer = q.mean(dim=1, keepdim=True).expand(q.shape) if width == float("inf") else gaussian_over_tokens(q, width)
+    torch.testing.assert_close(blurred(q, k, v, EXTRA, width=width), attend(softer, k, v), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("cfg, side", [(2.0, "uncond"), (1.0, "cond")])
+def test_seg_looks_again_at_the_negative_prompt_or_where_there_is_none_at_the_positive(sampler, monkeypatch, cfg, side):
+    import comfy.samplers
+
+    asked, host = [], comfy.samplers.calc_cond_batch
+
+    def evaluate(model, conds, *rest):
+        asked.append(conds)
+        return host(model, conds, *rest)
+
+    monkeypatch.setattr(comfy.samplers, "calc_cond_batch", evaluate)
+    seg = Setting("fashion", scale=2.0, cfg=cfg, steps=1, count=COUNT, form="seg mean")
+    assert sampler.sample(seg).extra_calls == 1
+    (positive, *negative), (again,) = asked
+    assert again is {"cond": positive, "uncond": negative[0]}[side]
+
+
+@pytest.mark.parametrize("form", PERTURBED)
+def test_attention_that_is_not_perturbed_gives_no_guidance(sampler, monkeypatch, form):
+    from comfy.ldm.modules.attention import optimized_attention
+
+    def usual(q, k, v, extra, mask=None):
+        return optimized_attention(q, k, v, extra["n_heads"])
+
+    seg = Setting("fashion", scale=2.0, steps=STEPS, count=COUNT, form=form)
+    plain, perturbed = sampler.sample(seg.plain).pictures, sampler.sample(seg).pictures
+    monkeypatch.setitem(PERTURBED, form, (usual, PERTURBED[form][1]))
+    torch.testing.assert_close(sampler.sample(seg).pictures, plain, atol=1e-4, rtol=0)
+    assert (perturbed - plain).abs().max() > 1e-3
+
+
+def test_another_sampler_has_its_own_schedule_and_is_held_against_itself(sampler):
+    late = Setting("fashion", scale=2.0, steps=6, count=COUNT, form="seg 1", active=(4, 6), sampler="dpmpp_2m")
+    assert late.plain.sampler == "dpmpp_2m" and late.name.replace("dpmpp_2m", "euler") != late.name
+    assert sampler.sample(late).extra_calls == 2
+    assert sampler.window(late) != sampler.window(replace(late, sampler="euler"))
+
+
+def saved(unet, classes, file):
+    """The weights of a UNet, and prompts of nothing, as they are after training."""
+    from lab.demo.sag_demo import architecture
+
+    architecture.initialise(unet)
+    weights = {f"{architecture.PREFIX}{name}": tensor.half() for name, tensor in unet.state_dict().items()}
+    table = torch.zeros(classes + 1, architecture.TOKENS * architecture.CONTEXT_DIM)
+    save_file({**weights, architecture.TABLE: table}, file)
+    return file
+
+
+def test_the_wider_unet_is_known_by_its_weights(tmp_path):
+    from lab.demo.sag_demo import architecture
+
+    unet = architecture.build("cpu", 3, 32, wide=True).diffusion_model
+    assert 22e6 < sum(p.numel() for p in unet.parameters()) < 22.1e6
+    wide = Sampler(saved(unet, 10, tmp_path / "w"), LABELS, (1, 3, 32, 32), "float32", 1)
+    found = wide.sample(Setting("photographs", scale=1.0, steps=1, count=1, form="seg 3"))
+    assert found.pictures.shape == (1, 3, 32, 32) and found.extra_calls == 1
+
+
 def test_the_deeper_unet_is_known_by_its_weights(tmp_path):
     from lab.demo.sag_demo import architecture
 
     unet = architecture.build("cpu", 3, 64).diffusion_model
-    architecture.initialise(unet)
     assert sum(p.numel() for p in unet.parameters()) < 8.3e6  # 16 MiB in float16
-    weights = {f"{architecture.PREFIX}{name}": tensor.half() for name, tensor in unet.state_dict().items()}
-    table = torch.zeros(20, architecture.TOKENS * architecture.CONTEXT_DIM)
-    save_file({**weights, architecture.TABLE: table}, tmp_path / "w.safetensors")
-    deep = Sampler(tmp_path / "w.safetensors", torch.arange(19), (1, 3, 64, 64), "float32", 1)
+    deep = Sampler(saved(unet, 19, tmp_path / "w"), torch.arange(19), (1, 3, 64, 64), "float32", 1)
     own = Setting("wesnoth", scale=1.0, steps=1, count=1, cfg=3.0)
     found = deep.sample(own)
     assert found.pictures.shape == (1, 3, 64, 64) and found.extra_calls == 1

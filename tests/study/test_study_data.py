@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lab.study import cifar_data
 from lab.study.wesnoth_data import FEWEST, GRAY, cut, drawn, split, unit_of
 
 
@@ -65,3 +66,28 @@ def test_half_of_the_pictures_are_mirrored_and_labels_go_with_them(units):
     mirrored = (images[:, 0, 32, 47] != GRAY) & (images[:, 0, 32, 16] == GRAY)
     assert not left.any() and 0.3 < mirrored.mean() < 0.7
     assert sorted(np.bincount(labels)) == [48, 48]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Of each side, twelve red ships and twelve green birds."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for side, bright in (("train", 100), ("test", 200)):
+        for name, colour in (("ship", (bright, 0, 0)), ("bird", (0, bright, 0))):
+            (folder / side / name).mkdir(parents=True)
+            for number in range(12):
+                Image.new("RGB", (32, 32), colour).save(folder / side / name / f"{number:04}.jpg", quality=100)
+    return cifar_data.split(folder)
+
+
+@pytest.mark.parametrize("side, bright", [("train", 100), ("test", 200)])
+def test_photographs_keep_their_side_and_their_class(photographs, side, bright):
+    images, labels = photographs[f"{side}_images"], photographs[f"{side}_labels"]
+    assert images.shape == (24, 3, 32, 32) and images.dtype == np.uint8
+    assert photographs["classes"][labels].tolist() == ["ship" if red > 50 else "bird" for red in images[:, 0, 5, 5]]
+    assert abs(images.max() - bright) <= 2
+
+
+def test_photographs_come_with_their_classes_mixed(photographs):
+    labels = photographs["train_labels"]
+    assert 0 < labels[:12].sum() < 12 and labels.sum() == 12

@@ -1,7 +1,7 @@
 """The demo's model: a small class-conditional UNet of ComfyUI's own class, and its place in the host.
 
 One channel, 32 x 32 pixels and ten classes here; the study trains the same UNet with three channels on other pictures,
-and a deeper one on pictures of 64 x 64.
+a deeper one on pictures of 64 x 64, and a wider one on photographs.
 """
 
 from __future__ import annotations
@@ -40,6 +40,10 @@ SHAPES = {  # by the pictures' side; in both the middle has 8 x 8 tokens, and in
         "transformer_depth_output": [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1],
     },
 }  # fmt: skip
+WIDE = {  # for photographs of 32 x 32; 16 x 16 attend as well
+    "model_channels": 96, "num_head_channels": 48, "channel_mult": (1, 2, 2), "num_res_blocks": [2, 2, 2],
+    "transformer_depth": [0, 0, 1, 1, 1, 1], "transformer_depth_output": [0, 0, 0, 1, 1, 1, 1, 1, 1],
+}  # fmt: skip
 ONLY_IN_64 = "input_blocks.8."  # the weights of a block that the shallower one has not
 
 
@@ -58,11 +62,16 @@ class FashionConfig(supported_models_base.BASE):
 
 
 def build(
-    device: str, channels: int = 1, side: int = 32, dtype: torch.dtype = torch.float32, dropout: float = 0.0
+    device: str,
+    channels: int = 1,
+    side: int = 32,
+    dtype: torch.dtype = torch.float32,
+    dropout: float = 0.0,
+    wide: bool = False,
 ) -> model_base.BaseModel:
     """The host's model around the UNet, its weights not yet set. `dropout` is for training alone."""
     config = FashionConfig(FashionConfig.unet_config)
-    config.unet_config |= copy.deepcopy(SHAPES[side])  # UNetModel empties the lists that it is given
+    config.unet_config |= copy.deepcopy(WIDE if wide else SHAPES[side])  # UNetModel empties the lists that it is given
     config.unet_config |= {"image_size": side, "in_channels": channels, "out_channels": channels, "dtype": dtype,
                            "dropout": dropout}  # fmt: skip
     config.latent_format = Pixels(channels)
@@ -73,8 +82,10 @@ def load(file: Path, dtype: torch.dtype = torch.float32) -> tuple[model_patcher.
     """The trained MODEL, and the prompts [classes + 1, TOKENS, CONTEXT_DIM], the last of which is the negative."""
     weights = {name: tensor.float() for name, tensor in load_file(file).items()}
     table = weights.pop(TABLE).view(-1, TOKENS, CONTEXT_DIM)
-    side = 64 if any(name.startswith(PREFIX + ONLY_IN_64) for name in weights) else 32
-    model = build("cpu", weights[f"{PREFIX}input_blocks.0.0.weight"].shape[1], side, dtype)
+    width, channels = weights[f"{PREFIX}input_blocks.0.0.weight"].shape[:2]
+    wide = width == WIDE["model_channels"]
+    side = 64 if not wide and any(name.startswith(PREFIX + ONLY_IN_64) for name in weights) else 32
+    model = build("cpu", channels, side, dtype, wide=wide)
     model.load_model_weights(weights, PREFIX)
     device, offload = model_management.get_torch_device(), model_management.unet_offload_device()
     return model_patcher.ModelPatcher(model, load_device=device, offload_device=offload), table
