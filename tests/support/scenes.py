@@ -278,6 +278,7 @@ UNLIKE = [
     {"fixed batch", "ip adapter", "nag"},
     {"tome in the middle", "pag"},
     {"foreign attention", "attention sharing"},  # in one place
+    *({"attention sharing", replace} for replace in ("counting replace", "core sag", "pag")),  # no to_q for a replace
 ]
 
 advanced = st.fixed_dictionaries({
