@@ -19,7 +19,7 @@ HOLD_NO_MODEL = {
     "LATENT", "IMAGE", "MASK", "CONDITIONING", "CLIP", "VAE", "CONTROL_NET", "SIGMAS", "NOISE", "SAMPLER", "INT",
     "FLOAT", "STRING", "BOOLEAN", "COMBO",
 }  # fmt: skip
-MOST_TRIED = 1000  # ways to pair nodes; two of them, and all that they name are told
+MOST_TRIED = 1000  # pairings of nodes, so that a graph of many equal ones costs no time
 
 
 class Typed(NamedTuple):
