@@ -3,10 +3,13 @@
 import pytest
 from study_rows import FREE, ROWS, WORLDS, name, row
 
+from lab.loading import ROOT
 from lab.study.report import EYES, below, best_of
 
 CLASSIFIER, IMAGENET = EYES
 THREE = ("wesnoth", "fashion", "emoji")
+TITLE = {"wesnoth": "Wesnoth", "fashion": "garments", "emoji": "emoji"}
+PAGES = [(ROOT / page).read_text(encoding="utf-8") for page in ("docs/study.md", "docs/study/dit.md")]
 SKIP = "wesnoth, cfg 4, scale 0.25, steps 13 to 20, form skip, 20 steps, 2000 pictures, block 6"
 PAPER = ROWS["paper"].assign(per_call=ROWS["paper"]["frechet_difference"] / ROWS["paper"]["extra_calls"])
 GUIDED = PAPER[(PAPER["arithmetic"] == "float16") & (PAPER["scale"] > 0)]
@@ -66,6 +69,22 @@ def test_the_defaults_harm_garments_by_both_eyes_and_help_the_coloured_worlds_by
         "wesnoth", "SAG", "frechet_difference"
     )  # fmt: skip
     assert row("wesnoth", "SAG")["high_frequency_off_high"] < row("wesnoth", "no guidance")["high_frequency_off_low"]
+
+
+@pytest.mark.parametrize(
+    "world, named",
+    [
+        ("wesnoth", ("unsharp mask 0.25", "30 steps")), ("fashion", ("unsharp mask 0.5", "unsharp mask 0.1")),
+        ("emoji", ("unsharp mask 0.25", "30 steps")), ("dit wesnoth", ("unsharp mask 0.1", "30 steps")),
+        ("dit fashion", ("unsharp mask 0.25", "unsharp mask 0.1")),
+    ],
+)  # fmt: skip
+def test_the_best_free_control_is_the_one_that_the_tables_name(world, named):
+    assert [best(world, eye)["name"] for eye in EYES] == [name(world, called) for called in named]
+    rows = [line for line in PAGES["dit" in world].splitlines() if line.startswith(f"| {TITLE[world.split()[-1]]} |")][
+        :2
+    ]
+    assert [line.split("|")[-2].strip().replace("more", "30") for line in rows] == [*named]
 
 
 def test_it_is_not_attention_that_helps():

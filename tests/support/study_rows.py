@@ -10,6 +10,7 @@ UNSHARP = {f"unsharp mask {s}": f"scale {s}, steps 13 to 20, form unsharp smooth
     0.1, 0.25, 0.5)}  # fmt: skip
 CALLED = {
     "no guidance": "scale 0", "the dose": f"scale 0.5, steps 13 to 20, {FORM}", "SAG": "scale 0.5",
+    "CFG as strong": "cfg as norm of (fashion, cfg 2, scale 0.5, 20 steps, 10000 pictures), scale 0",
     "PAG": "scale 2, steps 13 to 20, form pag", **UNSHARP,
     "last 4 steps": f"scale 0.5, steps 16 to 20, {FORM}", "last 2 steps": f"scale 0.5, steps 18 to 20, {FORM}",
     "first third": f"scale 0.5, steps 0 to 7, {FORM}", "middle third": f"scale 0.5, steps 7 to 14, {FORM}",
@@ -38,12 +39,13 @@ ROWS = {csv: pd.read_csv(STUDY / f"{csv}.csv").set_index("name", drop=False) for
 
 
 def name(world, called):
-    """`called` is one of CALLED, `30 steps`, or what a name of that world has in its middle, or all of it."""
+    """`called` is one of CALLED, with `30 steps` behind it or alone, or a name's middle in that world, or all of it."""
     csv, pattern = WORLDS[world]
     if called in ROWS[csv].index:
         return called
-    if called == "30 steps":
-        called, pattern = "no guidance", pattern.replace("20 steps", "30 steps")
+    if called.endswith("30 steps"):
+        called, pattern = called.removesuffix(", 30 steps"), pattern.replace("20 steps", "30 steps")
+        called = called.replace("30 steps", "no guidance")
     middle = (OF_DIT if csv == "dit" else {}).get(called) or CALLED.get(called, called)
     whole = pattern.format(middle)
     return whole if whole in ROWS[csv].index else whole.split(", block")[0]
