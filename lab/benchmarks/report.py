@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,29 +148,6 @@ def import_time(found: Found) -> str:
     return f"{shown(1000 * found['load']['seconds'], '{:.1f}')} ms"
 
 
-def ceilings(found: Found) -> str:
-    names = {"copy_bytes_per_s": "copy, read and written, TB/s", "float16_flops": "product in float16, TFLOP/s",
-             "float32_flops": "product in float32, TFLOP/s"}  # fmt: skip
-    return (found["ceilings"][list(names)] / 1e12).rename(columns=names).to_markdown(index=False, floatfmt=".3g")
-
-
-def floor(found: Found) -> str:
-    rows = found["floor"]
-    return pd.DataFrame(
-        {
-            **rows[["family", "heads", "dim", "tokens"]],
-            "GFLOP": rows["flops"] / 1e9,
-            "MiB of q, k": rows["bytes"] / MIB,
-            "exp, millions": rows["exps"] / 1e6,
-            "floor, ms": 1e3 * rows["floor"],
-            "measured, ms": 1e3 * rows["seconds"],
-            "times the floor": rows["seconds"] / rows["floor"],
-            "times the float32 floor": rows["seconds"] / rows["floor_float32"],
-            "error against float64": rows["error"].map("{:.1e}".format).replace("nan", ""),
-        }
-    ).to_markdown(index=False, floatfmt=(*[""] * 4, ".1f", ".1f", ".0f", ".3f", ".3f", ".1f", ".1f", ".1e"))
-
-
 def growth(found: Found) -> str:
     times = in_ms(found["growth"], ["axis", "side", "batch", "steps", "variant"], "own_seconds", "{:.3f}")
     names = {name: f"{label}, ms" for name, (label, *_) in plots.GROWING.items()}
@@ -201,17 +177,6 @@ def compiled(found: Found) -> str:
     }).rename(index=SHOWN).to_markdown(floatfmt=".2e")  # fmt: skip
 
 
-def syncs(found: Found) -> str:
-    def count(of_calls: list[list[str]]) -> str:
-        return " ".join([f"{sum(map(len, of_calls))}", *sorted(set(chain.from_iterable(of_calls)))])
-
-    rows = found["sync"].set_index("variant").rename(index=SHOWN)
-    return pd.DataFrame({
-        "UNet calls": rows["calls"], "waits inside a call": rows["inside"].map(count),
-        "waits for a call's last kernel": rows["draining"].map(count),
-    }).to_markdown()  # fmt: skip
-
-
 def beside(found: Found) -> str:
     last = found["beside"].drop_duplicates(["case", "repetition", "variant"], keep="last")
     tables = last.pivot(index=["case", "repetition"], columns="variant", values="seconds")
@@ -236,8 +201,6 @@ def own(found: Found) -> str:
 BLOCKS: dict[str, tuple[str, Callable[[Found], str]]] = {  # by their mark: the records that each needs, and its text
     "machines": ("machine sample", machines), "ratios": ("sample", ratios), "times": ("sample", times),
     "memory": ("sample", memory), "checks": ("sample", checks), "launch bound": ("sample", launch_bound),
-    "import": ("load", import_time), "ceilings": ("ceilings", ceilings), "floor": ("floor", floor),
-    "stopwatch": ("growth", stopwatch), "growth": ("growth", growth), "beside": ("machine beside", beside),
-    "own": ("machine own", own), "compile": ("compile", compiled),
-    "sync": ("sync", syncs),
+    "import": ("load", import_time), "stopwatch": ("growth", stopwatch), "growth": ("growth", growth),
+    "beside": ("machine beside", beside), "own": ("machine own", own), "compile": ("compile", compiled),
 }  # fmt: skip

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import os
 import platform
 import random
@@ -15,7 +14,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +77,6 @@ def time_sample(work: Workload, model: Any, baseline: int = 0) -> tuple[torch.Te
         torch.cuda.empty_cache()  # only now: while the error is handled, it holds what ran out
     peak = torch.cuda.max_memory_allocated() - baseline if cuda() else None
     return latent, {"seconds": seconds, "calls": len(calls), "peak_bytes": peak, "finite": finite}
-
-
-def median_seconds(work: Callable[..., Any], inputs: Sequence[tuple], budget: float = 1.0) -> float:
-    """Median time of `work(*one)`. The inputs take turns, so that none is still in the cache."""
-    from torch.utils import benchmark  # not above: where there is no GPU it says so on the console
-
-    names = {"work": work, "turns": itertools.cycle(inputs)}
-    timer = benchmark.Timer("work(*next(turns))", globals=names, num_threads=torch.get_num_threads())
-    return timer.blocked_autorange(min_run_time=budget).median
 
 
 def machine() -> dict[str, str]:

@@ -5,8 +5,8 @@
 
 Needs torch, safetensors and a GPU (minutes); the data are Debian's package dataset-fashion-mnist. The noise is the
 host's own schedule, the network predicts it (EPS), and 15 % of the labels are dropped for the negative prompt.
-The study's other models are trained the same way, with an .npz of other pictures as --data; its DiTs by
-lab.study.dit.train. A training in several pieces: --share 0 0.5, then --share 0.5 1 --start with the first's weights.
+The study's other models are trained the same way, with an .npz of other pictures as --data. A
+training in several pieces: --share 0 0.5, then --share 0.5 1 --start with the first's weights.
 """
 
 from __future__ import annotations

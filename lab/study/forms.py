@@ -4,78 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import torch
 
-TOKENS = 8  # along a side of the middle block, in all of the study's models
-
-
-def shuffle(mask: torch.Tensor) -> torch.Tensor:
-    """A mask [B, 1, h, w] of the same coverage, its tokens moved to random places."""
-    token = mask.shape[-1] // TOKENS
-    tokens = mask[..., ::token, ::token]
-    flat = tokens.flatten(1)
-    order = torch.rand(flat.shape, device=mask.device).argsort(dim=1)
-    moved = flat.gather(1, order).view(tokens.shape)
-    return moved.repeat_interleave(token, dim=-2).repeat_interleave(token, dim=-1)
-
-
-MASKS = {"inverse": torch.logical_not, "random": shuffle}
-
-
-def soften(guidance: torch.Tensor, width: float) -> torch.Tensor:
-    from sag_delayed_activation.sag_core import blur
-
-    return blur(guidance, width) if width else guidance
-
-
-def second_smooth(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: float) -> torch.Tensor:
-    return paper + detail * soften(missing, width)
-
-
-def all_smooth(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: float) -> torch.Tensor:
-    return soften(paper + detail * missing, width)
-
-
-def unsharp(paper: torch.Tensor, missing: torch.Tensor, detail: float, width: float) -> torch.Tensor:
-    return detail * soften(missing, width)
-
-
-# What guidance is, of `paper` = degraded - sag, `missing` = x0 - degraded, and detail. The numbers are latent pixels.
-# "detail smoothed by 0.7" is the node's own.
-FORMS: dict[str, Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]] = {
-    "detail": partial(second_smooth, width=0.0),
-    **{f"detail smoothed by {width:g}": partial(second_smooth, width=width) for width in (0.5, 1.0)},
-    **{f"all smoothed by {width:g}": partial(all_smooth, width=width) for width in (0.7, 1.0)},
-    "unsharp": partial(unsharp, width=0.0), "unsharp smoothed by 0.7": partial(unsharp, width=0.7),
-}  # fmt: skip
+UNSHARP = "unsharp smoothed by 0.7"
+WIDTH = 0.7  # latent pixels
 
 
 @contextmanager
-def guidance(form: str, detail: float, masking: str) -> Iterator[None]:
-    """While it lasts, the pack's guidance has another form, or its mask is another than of what is attended to most."""
+def unsharp_mask() -> Iterator[None]:
+    """While it lasts, guidance is `x0 - degraded`, smoothed, inside the mask: no second look at the model."""
+    from sag_delayed_activation.sag_core import blur
     from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance as Own
 
-    shipped, look, mask = Own.compute, Own.evaluate_degraded, Own.mask
-    free = form.startswith("unsharp")  # it needs no second look
+    shipped = Own.compute
     changes: list[torch.Tensor] = []  # degraded - x0, of the evaluation at hand
 
     def note(own: Any, change: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, int]:
         changes.append(change)
-        return (torch.zeros_like(change), 0) if free else look(own, change, *rest)
+        return torch.zeros_like(change), 0
 
     def compute(own: Any, *args: Any) -> Any:
-        found = shipped(own, *args)
-        return found._replace(falling=FORMS[form](found.falling, -changes.pop(), detail))
+        return shipped(own, *args)._replace(falling=blur(-changes.pop(), WIDTH))
 
-    replaced = {"evaluate_degraded": note, "compute": compute} if form in FORMS else {}
-    if masking in MASKS:
-        replaced["mask"] = lambda *args: MASKS[masking](mask(*args))
-    with patch.multiple(Own, **replaced) if replaced else nullcontext():
+    with patch.multiple(Own, evaluate_degraded=note, compute=compute):
         yield
 
 

@@ -99,7 +99,7 @@ def radii(features: torch.Tensor) -> torch.Tensor:
     for group in range(GROUPS):
         rank = (groups[who] != group).cumsum(dim=1)
         third = near.gather(1, (rank >= NEIGHBOUR).int().argmax(dim=1, keepdim=True))[:, 0]
-        hemmed_in = rank[:, -1] < NEIGHBOUR  # by its own group: an emoji in all its skin tones
+        hemmed_in = rank[:, -1] < NEIGHBOUR  # by its own group, where that holds what is nearly the same
         others = distances[hemmed_in][:, groups != group]
         third[hemmed_in] = others.topk(NEIGHBOUR, largest=False).values[:, -1]
         found.append(torch.where(groups == group, -1.0, third))

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Draws docs/study/WORLD.png: the first 16 pictures of no guidance, the paper's SAG and the dose, from the same noise.
+"""Draws sheets beside one another: of each setting the first 16 pictures, from the same noise. Nothing is selected.
 
-    python -m lab.study.pictures WORK
+    python -m lab.study.pictures docs/study/NAME.png 96 WORK/photographs.0.npz "no guidance=photographs, cfg 1.25, ..."
 
-WORK is the folder of lab.study.sample_settings, which keeps the first pictures of each setting, and of
-lab.study.dit.sample, whose sheets are docs/study/dit_WORLD.png. Nothing is selected.
+96 is a picture's side in pixels. The .npz is what lab.study.sample_settings keeps; a title stands before each name.
 """
 
 from __future__ import annotations
@@ -15,14 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lab.study.dit.found import Found
-from lab.study.questions import PLANNED_CFG, Setting, deciding
-from lab.study.report import DIT_CSV, FOLDER
-from lab.study.tables import read
-
-SHOWN = ("no guidance", "the paper's SAG", "the dose")  # from left to right
-ACROSS, SIDE, GAP, TITLE = 4, 96, 16, 28  # pictures, and pixels of a picture, between sheets, of a title
-LARGER = {"wesnoth": 128}  # a multiple of its 64 pixels
+ACROSS, GAP, TITLE = 4, 16, 28  # pictures, and pixels between sheets, of a title
 COLOURS = 192  # of the file
 
 
@@ -45,19 +37,10 @@ def draw(side: int, shown: dict[str, np.ndarray], file: Path) -> None:
     page.quantize(COLOURS).save(file, optimize=True)
 
 
-def draw_all(work: Path, prefix: str, rows: dict[str, dict[str, Setting]]) -> None:
-    """Of each world that was sampled into files of that prefix."""
-    for world, named in rows.items():
-        kept = dict(item for file in sorted(work.glob(f"{prefix}{world}.*.npz")) for item in np.load(file).items())
-        if kept:
-            shown = {name: kept[named[name].name] for name in SHOWN}
-            draw(LARGER.get(world, SIDE), shown, FOLDER / f"{prefix.replace('.', '_')}{world}.png")
-
-
 def main() -> None:
-    work = Path(sys.argv[1])
-    draw_all(work, "", {world: deciding(world) for world in PLANNED_CFG})
-    draw_all(work, "dit.", Found(read(DIT_CSV)).deciding)
+    out, side, file, *wanted = sys.argv[1:]
+    kept, titles = np.load(file), dict(word.split("=", 1) for word in wanted)
+    draw(int(side), {title: kept[name] for title, name in titles.items()}, Path(out))
 
 
 if __name__ == "__main__":

@@ -1,64 +1,99 @@
 #!/usr/bin/env python3
-"""Writes docs/study.md and its plot from docs/study/results.csv. Needs no GPU and no ComfyUI.
+"""The study's lines as a CSV, one row a setting, and how a figure of it stands in a text. Needs no GPU and no ComfyUI.
 
-    python -m lab.study.report [WORK/wesnoth.0.jsonl WORK/fashion.0.jsonl ...]
+    python -m lab.study.report docs/study/NAME.csv WORK/*.jsonl --dose "wesnoth, cfg 8, ..." --dose "photographs, ..."
 
-Lines of lab.study.sample_settings, where they are given, make the CSV anew. The text is study.template.md. In it
-`{{table fashion decide}}` stands for a question's table, `{{rule}}` for the rule's, `{{NAME: METRIC}}` for a figure
-with its interval, and `{{dit NAME: METRIC}}` for one of the DiTs, so that no figure is typed by hand.
+For every metric: its figure, `low` and `high` of its 95 % interval, and the same of its difference from the setting
+named in `against`, over the very same noise and classes. Beside a dose, the same of the dose minus the row.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from lab.loading import ROOT
-from lab.records import read as read_lines
-from lab.study.charts import draw
-from lab.study.dit.found import Found
-from lab.study.tables import collect, figure, read, rule, table
+from lab.records import Record, read
+from lab.study.metrics import interval
+from lab.study.questions import Setting
 
-TEMPLATE, TEXT, FOLDER = ROOT / "lab/study/study.template.md", ROOT / "docs/study.md", ROOT / "docs/study"
-CSV, DIT_CSV = FOLDER / "results.csv", FOLDER / "dit.csv"
-NOTE = "<!-- Made by {} of {} and docs/study/{}. Edit those. -->\n\n"
-
-
-def fill_marks(template: str, fill: Callable[[str], str]) -> str:
-    """The template with what `fill` makes of each mark, which is `{{so}}`."""
-    return re.sub(r"\{\{(.+?)\}\}", lambda found: fill(found[1]), template)
+EYES = ("frechet", "frechet_imagenet")  # the distance in each feature space that decides
+PERCENT, THOUSANDTHS = (100, 1), (1000, 2)  # a factor, and decimals
+UNITS = {"precision": PERCENT, "recall": PERCENT, "precision_imagenet": PERCENT, "recall_imagenet": PERCENT,
+         "accuracy": PERCENT, "clipped": PERCENT, "copied": PERCENT, "high_frequency": THOUSANDTHS,
+         "high_frequency_off": THOUSANDTHS, "frechet_imagenet": (1, 2)}  # else (1, 3)  # fmt: skip
 
 
-def render(template: str, results: pd.DataFrame) -> str:
-    """The template with its tables and figures filled in; KeyError where the CSV lacks one."""
-    dit = Found(read(DIT_CSV))
+def with_interval(name: str, replicates: np.ndarray) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), (replicates[0], *interval(replicates)), strict=True))
 
-    def fill(mark: str) -> str:
-        kind, *which = mark.split()
-        if kind == "table":
-            return table(results, *which)
-        if kind == "dit":
-            return dit.figure(mark.removeprefix("dit "))
-        return rule(results) if kind == "rule" else figure(results, mark)
 
-    return NOTE.format("lab.study.report", "lab/study/study.template.md", CSV.name) + fill_marks(template, fill)
+def held_against(row: Record, rows: dict[str, Record]) -> Record | None:
+    """The row without guidance; for that with more steps, the one with the usual number."""
+    name = row["plain"]
+    if name == row["name"] and "cfg" in row:
+        sampler = row.get("sampler", Setting.sampler)
+        name = Setting(row["world"], cfg=row["cfg"], count=row["count"], sampler=sampler).name
+    return rows.get(name) if name != row["name"] else None
+
+
+def compared(row: Record) -> tuple[Any, ...]:
+    """What rows share that a dose is held against: pictures of the same noise and classes."""
+    return row["world"], row.get("sampler"), row["count"]
+
+
+def collect(lines: list[Record], doses: Iterable[str] = ()) -> pd.DataFrame:
+    """One row a setting, `doses` being names of some. Of a name that comes twice the last counts."""
+    rows, table = {line["name"]: line for line in lines}, []
+    dose_of = {compared(rows[name]): rows[name] for name in doses}
+    for row in rows.values():
+        pairs = {key: " to ".join(f"{v:g}" for v in value) for key, value in row.items() if isinstance(value, list)}
+        found = {key: value for key, value in (row | pairs).items() if key not in ("figures", "plain")}
+        figures = {metric: np.array(replicates) for metric, replicates in row["figures"].items()}
+        against = held_against(row, rows)
+        found["against"] = against["name"] if against else ""
+        for metric, replicates in figures.items():
+            found |= with_interval(metric, replicates)
+            if against and metric in against["figures"]:
+                found |= with_interval(f"{metric}_difference", replicates - np.array(against["figures"][metric]))
+        dose = dose_of.get(compared(row), {"figures": {}})
+        for eye in figures.keys() & dose["figures"].keys() & set(EYES):
+            found |= with_interval(f"{eye}_dose", np.array(dose["figures"][eye]) - figures[eye])
+        table.append(found)
+    return pd.DataFrame(table)
+
+
+def best_of(rows: pd.DataFrame, names: list[str], eye: str) -> pd.Series:
+    """Of rows by name, the one with the lowest distance in that feature space."""
+    return rows.loc[rows.loc[names, eye].idxmin()]
+
+
+def below(rows: pd.DataFrame, dose: str, controls: list[str], eye: str) -> bool:
+    """The rule of plan.md: whole intervals below 0, of the dose minus no guidance, and minus the best free control."""
+    return bool(rows.loc[dose, f"{eye}_difference_high"] < 0 and best_of(rows, controls, eye)[f"{eye}_dose_high"] < 0)
+
+
+def shown(row: pd.Series, metric: str) -> str:
+    """`1.234 ± 0.034`, its 95 % interval."""
+    factor, decimals = UNITS.get(re.sub("_difference|_dose", "", metric), (1, 3))
+    sign = "+" if re.search("difference|dose", metric) else ""
+    value, high = (row[f"{metric}{end}"] * factor for end in ("", "_high"))
+    return f"{value:{sign}.{decimals}f} ± {high - value:.{decimals}f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lines", nargs="*", type=Path)
+    parser.add_argument("csv", type=Path)
+    parser.add_argument("lines", nargs="+", type=Path)
+    parser.add_argument("--dose", action="append", default=[], help="a row's name; one for a world and a sampler")
     options = parser.parse_args()
-    if options.lines:
-        lines = read_lines(*options.lines)
-        collect(lines).to_csv(CSV, index=False, float_format="%.6g", lineterminator="\n")
-    results = read(CSV)
-    TEXT.write_text(render(TEMPLATE.read_text(), results))
-    draw(results, FOLDER / "decide.png")
-    print(TEXT)
+    table = collect(read(*options.lines), options.dose)
+    table.to_csv(options.csv, index=False, float_format="%.6g", lineterminator="\n")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 """Samples the settings of the study and measures them: one line of JSON a setting, and what is there is not repeated.
 
     python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions choose --budget-seconds 500
-    python -m lab.study.sample_settings emoji --data emoji.npz --weights unet.safetensors --work DIR --questions decide
+    python -m lab.study.sample_settings photographs --data FILE --weights FILE --work FOLDER --questions sweep
 
 Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. On two GPUs, run it once on each, with
---share 0/2 and --share 1/2. lab.study.report makes the CSV and the text of the lines.
+--share 0/2 and --share 1/2. lab.study.report makes the CSV of the lines.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from lab.study.metrics import (
     nearest,
     settle,
 )
-from lab.study.questions import ARITHMETIC, MANY, Setting, in_order
+from lab.study.questions import ARITHMETIC, WORLDS, Setting, in_order
 from lab.study.sampling import PRECISIONS, Sampler
 
 DEMO = ROOT / "lab/demo/model/fashion_unet.safetensors"
 DIGITS = 7
 STRIP = 16  # pictures of each setting that are kept, the first ones
-NOISE, BLUR = 0.05, 0.5  # what is done to test pictures, to see what the metrics see
+REFERENCE = 10_000  # training pictures that others are held against, at most
 
 
 class Measure:
@@ -49,7 +49,7 @@ class Measure:
     def __init__(self, network: Classifier, images: torch.Tensor, imagenet: ImageNetFeatures | None = None) -> None:
         """`images` are the training data, in no order."""
         self.network, self.device = network, network.head.weight.device
-        self.images = images[:MANY].to(self.device)
+        self.images = images[:REFERENCE].to(self.device)
         self.frequency = high_frequency(self.images).double().mean().item()
         self.features = {
             "": lambda pictures: describe(network, pictures)[0],
@@ -109,28 +109,16 @@ def classifier_for(file: Path, data: Path, device: torch.device, steps: int) -> 
     return network, accuracy
 
 
-def spoil(images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Real pictures by name: with faint noise, and faintly blurred."""
-    from sag_delayed_activation.sag_core import blur
-
-    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
-    noisy = images + NOISE * noise
-    return {f"test pictures with noise {NOISE:g}": noisy, f"test pictures with blur {BLUR:g}": blur(images, BLUR)}
-
-
 def add_floors(results: Results, world: str, measure: Measure, data: Path, counts: set[int], accuracy: float) -> None:
-    """The test pictures, measured as if they had been sampled: no setting can be expected to do better. As many as
-    there are come spoiled as well, which shows what the metrics see."""
+    """The test pictures, measured as if they had been sampled: no setting can be expected to do better."""
     from lab.demo.train import load_images
 
     images, labels = load_images(data, "test")
     for count in sorted({min(count, len(images)) for count in counts}):
-        spoiled = spoil(images) if count == len(images) else {}
-        for kind, pictures in {"test pictures": images[:count], **spoiled}.items():
-            name, against = (f"{world}, {what}, {count} pictures" for what in (kind, "test pictures"))
-            if not results.named(name):
-                figures = measure.figures(pictures, labels[:count])
-                results.add(name=name, world=world, count=count, test_accuracy=accuracy, plain=against, figures=figures)
+        name = f"{world}, test pictures, {count} pictures"
+        if not results.named(name):
+            figures = measure.figures(images[:count], labels[:count])
+            results.add(name=name, world=world, count=count, test_accuracy=accuracy, plain=name, figures=figures)
 
 
 def sample_all(
@@ -168,7 +156,7 @@ def in_arithmetic(setting: Setting, precision: str) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("world", choices=["fashion", "emoji", "wesnoth", "photographs"])
+    parser.add_argument("world", choices=WORLDS)
     parser.add_argument("--data", type=Path, required=True, help="Fashion-MNIST's folder, or the .npz of *_data.py")
     parser.add_argument("--weights", type=Path, default=DEMO, help="the model (default: the demo's)")
     parser.add_argument("--work", type=Path, required=True, help="folder of the classifier and the results")

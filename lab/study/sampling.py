@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lab.study.forms import FORMS, PERTURBED, PerturbedAttention, guidance
+from lab.study.forms import PERTURBED, UNSHARP, PerturbedAttention, unsharp_mask
 from lab.study.questions import SCHEDULERS, Setting
 
 SEED = 2210
@@ -22,7 +23,6 @@ GOLDEN = (5**0.5 - 1) / 2
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BLUR_SIGMA = 2.0  # of all settings, the node's default
 MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
-ADVANCED = ("threshold", "detail")  # not the basic node's
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class Sampler:
 
     def __init__(self, weights: Path, labels: torch.Tensor, shape: Sequence[int], precision: str, batch: int) -> None:
         """`labels` are the training data's, `shape` is that of the largest setting's pictures, [N, C, h, w]."""
-        self.model, table = self.load(weights, PRECISIONS[precision])
+        from lab.demo.sag_demo import architecture
+
+        self.model, table = architecture.load(weights, PRECISIONS[precision])
         self.model.model.memory_usage_factor = MEMORY_FACTOR
         self.exact, self.batch = precision == "float32", batch
         torch.set_float32_matmul_precision("highest" if self.exact else "high")
@@ -53,21 +55,14 @@ class Sampler:
         self.classes = classes_of(labels, shape[0])
         self.negative, self.prompts = table[-1:], table[self.classes]
 
-    def load(self, weights: Path, dtype: torch.dtype) -> tuple[Any, torch.Tensor]:
-        """The MODEL and its prompts, the last of which is the negative."""
-        from lab.demo.sag_demo import architecture
-
-        return architecture.load(weights, dtype)
-
     def sample(self, setting: Setting) -> Sampled:
         """All pictures of `setting`."""
         import comfy.sample
 
-        torch.manual_seed(SEED)  # for the random masks
         model = self.guided(setting)
         fast = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not self.exact)
         found, calls, started = [], 0.0, time.perf_counter()
-        with torch.inference_mode(), guidance(setting.form, setting.detail, setting.masking), fast:
+        with torch.inference_mode(), unsharp_mask() if setting.form == UNSHARP else nullcontext(), fast:
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
                 noise, schedule = self.noise[own], (setting.sampler, SCHEDULERS[setting.sampler])
@@ -80,7 +75,7 @@ class Sampler:
         return Sampled(torch.cat(found), seconds, calls / setting.count)
 
     def guided(self, setting: Setting) -> Any:
-        """The MODEL behind the node: behind the basic one, or for its own settings the advanced one."""
+        """The MODEL behind the node: behind the basic one, or for `detail` the advanced one."""
         from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
         from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
         from sag_delayed_activation.sag_core import SigmaWindow
@@ -91,12 +86,9 @@ class Sampler:
             model.set_model_sampler_post_cfg_function(technique)
             return model
         common = (self.model, setting.scale, BLUR_SIGMA, *window)
-        if not setting.varied(ADVANCED):
-            return SelfAttentionGuidanceCustom().patch(*common)[0]
-        own = {name: getattr(setting, name) for name in setting.varied(ADVANCED)}
-        if setting.form in FORMS:
-            del own["detail"]  # the form sees to it
-        return SelfAttentionGuidanceAdvanced().patch(*common, **own)[0]
+        if setting.detail:
+            return SelfAttentionGuidanceAdvanced().patch(*common, detail=setting.detail)[0]
+        return SelfAttentionGuidanceCustom().patch(*common)[0]
 
     def window(self, setting: Setting) -> tuple[float, float]:
         """sigma_start and sigma_end for the node."""

@@ -1,0 +1,56 @@
+"""The rows of the study's earlier rounds, by what its pages call them. The code that made them is in the history."""
+
+import pandas as pd
+
+from lab.loading import ROOT
+
+STUDY = ROOT / "docs/study"
+FORM = "form detail smoothed by 0.7, detail 0.5"
+UNSHARP = {f"unsharp mask {s}": f"scale {s}, steps 13 to 20, form unsharp smoothed by 0.7, detail 1.0" for s in (
+    0.1, 0.25, 0.5)}  # fmt: skip
+CALLED = {
+    "no guidance": "scale 0", "the dose": f"scale 0.5, steps 13 to 20, {FORM}", "SAG": "scale 0.5",
+    "CFG as strong": "cfg as norm of (fashion, cfg 2, scale 0.5, 20 steps, 10000 pictures), scale 0",
+    "PAG": "scale 2, steps 13 to 20, form pag", **UNSHARP,
+    "last 4 steps": f"scale 0.5, steps 16 to 20, {FORM}", "last 2 steps": f"scale 0.5, steps 18 to 20, {FORM}",
+    "first third": f"scale 0.5, steps 0 to 7, {FORM}", "middle third": f"scale 0.5, steps 7 to 14, {FORM}",
+    "random mask": f"scale 0.5, steps 13 to 20, masking random, {FORM}",
+    "inverse mask": f"scale 0.5, steps 13 to 20, masking inverse, {FORM}",
+    "no mask": f"scale 0.5, steps 13 to 20, threshold 0.0, {FORM}",
+}  # fmt: skip
+OF_DIT = {  # what is called otherwise there
+    "the dose": f"scale 0.25, steps 13 to 20, {FORM}", "last 4 steps": f"scale 0.25, steps 16 to 20, {FORM}",
+    "no mask": f"scale 0.25, steps 13 to 20, threshold 0.0, {FORM}", "small dose": CALLED["the dose"],
+}  # fmt: skip
+FREE = [*UNSHARP, "30 steps"]
+WORLDS = {  # the CSV, and what a name is there
+    "wesnoth": ("detail", "wesnoth, cfg 8, {}, 20 steps, 2000 pictures"),
+    "fashion": ("detail", "fashion, cfg 2, {}, 20 steps, 10000 pictures"),
+    "fashion few": ("detail", "fashion, cfg 2, {}, 20 steps, 2000 pictures"),
+    "wesnoth 3": ("detail", "wesnoth, cfg 3, {}, 20 steps, 2000 pictures"),
+    "emoji": ("emoji", "emoji, cfg 8, {}, 20 steps, 2000 pictures"),
+    "dit wesnoth": ("dit", "wesnoth, cfg 4, {}, 20 steps, 2000 pictures, block 2"),
+    "dit fashion": ("dit", "fashion, cfg 1.5, {}, 20 steps, 2000 pictures, block 2"),
+    "paper fashion": ("paper", "fashion, {}, 20 steps, 10000 pictures"),
+    "paper few": ("paper", "fashion, {}, 20 steps, 2000 pictures"),
+    "paper emoji": ("paper", "emoji, {}, 20 steps, 2000 pictures"),
+}
+ROWS = {csv: pd.read_csv(STUDY / f"{csv}.csv").set_index("name", drop=False) for csv in dict(WORLDS.values())}
+
+
+def name(world, called):
+    """`called` is one of CALLED, with `30 steps` behind it or alone, or a name's middle in that world, or all of it."""
+    csv, pattern = WORLDS[world]
+    if called in ROWS[csv].index:
+        return called
+    if called.endswith("30 steps"):
+        called, pattern = called.removesuffix(", 30 steps"), pattern.replace("20 steps", "30 steps")
+        called = called.replace("30 steps", "no guidance")
+    middle = (OF_DIT if csv == "dit" else {}).get(called) or CALLED.get(called, called)
+    whole = pattern.format(middle)
+    return whole if whole in ROWS[csv].index else whole.split(", block")[0]
+
+
+def row(world, called):
+    """Its row; KeyError if there is none."""
+    return ROWS[WORLDS[world][0]].loc[name(world, called)]
