@@ -40,6 +40,7 @@
     command: (name) => void app.extensionManager.command.execute(name),
     /** By the menu's command: to release Control+z may make a step of its own, if the page is busy as it comes. */
     undo: async () => void (await app.extensionManager.command.execute("Comfy.Undo")),
+    redo: async () => void (await app.extensionManager.command.execute("Comfy.Redo")),
     set: (setting, value) => app.extensionManager.setting.set(setting, value),
 
     values: (id) => Object.fromEntries((nodeOf(id).widgets ?? [])
@@ -59,6 +60,10 @@
     choose(id, name, value) {
       widgetOf(id, name).value = value;
       widgetOf(id, name).callback(value);
+    },
+    move(id, by) {
+      nodeOf(id).pos = [nodeOf(id).pos[0] + by, nodeOf(id).pos[1]];
+      app.canvas.setDirty(true, true);
     },
     unfold(id) {
       nodeOf(id).showAdvanced = true;
@@ -102,6 +107,19 @@
     /** The strip of a node once it is drawn, and in its place: it is born as wide as the page. */
     drawnStrip: (id) =>
       strip(id)?.querySelector("polyline") && strip(id).clientWidth < nodeOf(id).size[0] ? strip(id) : null,
+    /** What one sees where the node is, whosever it may be: window, curve, grips and line. */
+    look(id) {
+      const { x, y, width, height } = inPage.area(id);
+      const isThere = (place) => x < place[0] && place[0] < x + width && y < place[1] && place[1] < y + height;
+      const box = (element) => element.getBoundingClientRect();
+      const all = [...document.querySelectorAll(".sag-strip")];
+      const [seen, ...more] = all.filter((element) => isThere(middleOf(box(element))));
+      const places = (selector) => [...seen.querySelectorAll(selector)].map((element) => box(element).x - box(seen).x);
+      const of = (selector, name) => seen.querySelector(selector)?.getAttribute(name);
+      if (!seen || more.length) return null;
+      return { curve: of("polyline", "points"), window: [of("rect", "x"), of("rect", "width")],
+        grips: places("[role=slider] line"), line: seen.querySelector("span").innerText };
+    },
     line: (id) => strip(id)?.querySelector("span").innerText,
     says: (id, text) => inPage.line(id)?.includes(text),
     isFolded: (id) => !strip(id).querySelector("svg").getClientRects().length,

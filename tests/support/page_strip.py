@@ -32,6 +32,11 @@ class Strip:
         self.element()
         return self.comfy.ask("line", self.id)
 
+    def seen(self) -> dict:
+        """What one sees where the node is: window, curve, grips and line, be they the node's or a removed one's."""
+        self.element()
+        return self.comfy.wait("look", self.id).json_value()
+
     def waits_for(self, text: str) -> None:
         """Until the line below the curve holds this."""
         self.comfy.wait("says", self.id, text)

@@ -14,6 +14,7 @@ const PREVIEW = "SAG mask preview", PREVIEW_SIZE = /** @type {[number, number]} 
 const VIEWS = { "SAG delayed activation": guidance, "SAG delayed activation (advanced)": guidance,
   "SAG sigma window": sigmaWindow };
 const updates = new WeakMap(); // what keeps the strip of a node up to date
+const strips = new WeakMap(); // the element of each node
 const setting = (id) => app.extensionManager.setting.get(id);
 /** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
 const heightOf = (node) => (/** @type {any} */ (globalThis).LiteGraph.vueNodesMode ? 0 : node.computeSize()[1]);
@@ -28,6 +29,7 @@ function addStrip(node, view) {
   node.setSize([Math.max(node.size[0], WIDTH), heightOf(node)]);
 
   let folded, shown, run;
+  strips.set(node, strip.element);
   updates.set(node, () => {
     if (folded !== isFolded()) {
       if (folded !== undefined) node.setSize([node.size[0], heightOf(node)]);
@@ -60,8 +62,19 @@ function attempt(does, otherwise = () => {}) {
   }
 }
 
+const drawn = document.getElementsByClassName("sag-strip");
+/** Undo makes all nodes anew, and Nodes 2.0 goes on to show what was in a removed one of the same id. */
+function replaceGhosts() {
+  for (const shown of [...drawn]) {
+    const id = /** @type {HTMLElement | null} */ (shown.closest("[data-node-id]"))?.dataset.nodeId;
+    const node = id && app.canvas.graph?.getNodeById(id), strip = node && strips.get(node);
+    if (strip && strip !== shown) shown.replaceWith(strip);
+  }
+}
+
 /** A value may be set without a word to anybody, so all are looked at. */
 function everyFrame() {
+  attempt(replaceGhosts);
   for (const node of app.canvas.graph?._nodes ?? []) update(node);
   requestAnimationFrame(everyFrame);
 }
