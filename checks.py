@@ -7,10 +7,10 @@ place of a link.
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 # From the first number to the second, as `number_error` has it; or one of these texts; or one of the host's types.
 Taken = tuple[float, float] | tuple[float, float, str] | list[str] | str
@@ -26,7 +26,7 @@ def refusal(node: str, values: Mapping[str, Any], taken: Mapping[str, Taken]) ->
     """A sentence that names the first of `values` that its input does not take; None if all are right."""
     for name, value in values.items():
         if wrong := error(value, taken[name]):
-            return f"{node}: {name} {wrong}, got {reprlib.repr(value)}"
+            return f"{node}: {name} {wrong}, got {value!r:.80}"  # cut, since pictures may come, too
     return None
 
 
@@ -54,7 +54,7 @@ def number_error(value: Any, low: float, high: float, where: str = "") -> str | 
 
 def is_finite(value: Any) -> bool:
     """Whether it is a number that a float can hold. A text never is, nor are true and false."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         return False
     try:
         return math.isfinite(value)

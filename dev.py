@@ -34,8 +34,8 @@ TOOLS = ["requests", "pytest>=8,<10", "pytest-xdist", "hypothesis", "playwright"
 PYTEST = ["-m", "pytest", "-c", "tests/pytest.ini"]
 AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # a process a core; tests/conftest.py says which files share one
 NEWEST_PAGE = ["--page", "1.58.1"]  # of those on PyPI; the host brings an older one
-LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py", "-m", "host or server",
-        "--hypothesis-profile", "nightly", "-rA"]  # fmt: skip
+LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py", "tests/server/test_examples.py",
+        "-m", "host or server", "--hypothesis-profile", "nightly", "-rA"]  # fmt: skip
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 PYTHONS_NEED = [TORCH[0], "numpy", "pillow", "pytest>=8,<10", "hypothesis"]
 PORT = 8188
@@ -161,7 +161,8 @@ COMMANDS: dict[str, Callable[[str, Path, list[str]], None]] = {
     "test": test, "matrix": matrix, "pythons": pythons, "comfy": comfy
 }  # fmt: skip
 WORDS = {  # for Python; what else is typed stands behind them
-    # 2,000 random scenes and stacks of nodes, other ones each time; 50 faults and 500 prompts on one server
+    # 2,000 random scenes and stacks of nodes, other ones each time; 50 faults and 500 prompts on one server; the
+    # examples with a checkpoint of SD1.5's size
     "nightly": [*PYTEST, *AT_ONCE, *LONG],
     # the tests of the web page alone, with the Chromium on the PATH; `browser --page 1.58.1` takes that version of it
     "browser": [*PYTEST, "tests/browser"],

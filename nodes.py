@@ -12,7 +12,7 @@ from .sag_core import SigmaWindow
 from .sampling.hooks import DelayedGuidance
 from .sampling.host import too_old_error
 from .sampling.layers import MIDDLE, find_layer
-from .sampling.page import node_under_way
+from .sampling.prompt_graph import Typed
 from .sampling.self_attention import SelfAttentionGuidance
 from .sampling.settings import NAME, Settings
 
@@ -110,18 +110,19 @@ class SelfAttentionGuidanceCustom:
         self, model: ModelPatcher, scale: float, blur_sigma: float, sigma_start: float, sigma_end: float
     ) -> tuple[ModelPatcher]:
         """A clone of `model` with guidance; ValueError for values or models that it cannot work with."""
-        values = {
-            "model": model, "scale": scale, "blur_sigma": blur_sigma,
-            "sigma_start": sigma_start, "sigma_end": sigma_end,
-        }  # fmt: skip
-        if wrong := values_error(values, LINKED):
+        values = {"scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start, "sigma_end": sigma_end}
+        if wrong := values_error({"model": model, **values}, LINKED):
             raise ValueError(wrong)
-        window = SigmaWindow(sigma_start, sigma_end)
-        return (with_guidance(model, Settings(scale=scale, blur_sigma=blur_sigma, window=window)),)
+        window = SigmaWindow(float(sigma_start), float(sigma_end))  # a link may bring a number of another kind
+        settings = Settings(scale=scale, blur_sigma=blur_sigma, window=window)
+        return (with_guidance(model, settings, Typed(NAME, values)),)
 
 
-def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) -> ModelPatcher:
-    """A clone of `model`, with guidance unless that is off; ValueError if it lacks the layer or the host is too old."""
+def with_guidance(model: ModelPatcher, settings: Settings, typed: Typed, layer: str = MIDDLE) -> ModelPatcher:
+    """A clone of `model`, with guidance unless that is off; ValueError if it lacks the layer or the host is too old.
+
+    `typed` is what the node was given, by which the page's node is found when a run has ended.
+    """
     if wrong := too_old_error():
         raise ValueError(f"{NAME} {wrong}")
     try:
@@ -132,5 +133,5 @@ def with_guidance(model: ModelPatcher, settings: Settings, layer: str = MIDDLE) 
     if settings.scale != 0 and settings.blur_sigma != 0:
         key = f"sag_delayed_activation_{uuid.uuid4().hex}"  # several SAG nodes on one MODEL keep apart by it
         technique = SelfAttentionGuidance(settings, found, key)
-        DelayedGuidance(settings, technique, key, shown_on=node_under_way()).install(patched)
+        DelayedGuidance(settings, technique, key, typed).install(patched)
     return patched

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from .nodes import LINKED, SelfAttentionGuidanceCustom, float_input, values_error, with_guidance
 from .sag_core import FADES, SigmaWindow
 from .sampling.layers import MIDDLE, layer_name_error
-from .sampling.settings import AUTO, BRANCHES, FULL, NAME, RESCALE_MODES, Settings
+from .sampling.prompt_graph import Typed
+from .sampling.settings import ADVANCED, AUTO, BRANCHES, FULL, NAME, RESCALE_MODES, Settings
 
 if TYPE_CHECKING:
     from comfy.model_patcher import ModelPatcher
@@ -102,15 +103,15 @@ class SelfAttentionGuidanceAdvanced:
     ) -> tuple[ModelPatcher]:
         """A clone of `model` with guidance; ValueError for values or models that it cannot work with."""
         values = {
-            "model": model, "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start,
+            "scale": scale, "blur_sigma": blur_sigma, "sigma_start": sigma_start,
             "sigma_end": sigma_end, "threshold": threshold, "rescale": rescale, "every": every, "detail": detail,
             "branch": branch, "fade": fade, "rescale_mode": rescale_mode,
         }  # fmt: skip
-        if wrong := values_error(values, LINKED | ADVANCED_RANGES | CHOICES) or layer_error(layer):
+        if wrong := values_error({"model": model, **values}, LINKED | ADVANCED_RANGES | CHOICES) or layer_error(layer):
             raise ValueError(wrong)
-        window = SigmaWindow(sigma_start, sigma_end)
+        window = SigmaWindow(float(sigma_start), float(sigma_end))
         settings = Settings(
             scale=scale, blur_sigma=blur_sigma, window=window, threshold=threshold, branch=branch, fade=fade,
             rescale=rescale, rescale_mode=rescale_mode, every=every, detail=detail,
         )  # fmt: skip
-        return (with_guidance(model, settings, layer.strip()),)
+        return (with_guidance(model, settings, Typed(ADVANCED, {**values, "layer": layer}), layer.strip()),)

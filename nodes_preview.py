@@ -106,8 +106,24 @@ def no_run_error(store: MaskStore | None, latent: torch.Tensor) -> str:
         return NO_NODE
     if not store.runs:
         return NOT_SAMPLED
-    shape, *made = ("x".join(map(str, shape)) for shape in (latent.shape, *reversed(store.runs)))
-    return f"No run of this MODEL made a latent of {shape}. It made {', '.join(made)}. {WIRE}"
+    wanted, made = tuple(latent.shape), list(reversed(store.runs))
+    pieces = [shape for shape in made if is_piece(shape, wanted)]
+    if pieces:
+        return (
+            f"This MODEL sampled pieces of {in_words(pieces)}, and no latent of {in_words([wanted])}. If a sampler put "
+            f"these samples together from such pieces (tiles), no mask of the whole is kept. If not: {WIRE}"
+        )
+    return f"No run of this MODEL made a latent of {in_words([wanted])}. It made {in_words(made)}. {WIRE}"
+
+
+def is_piece(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether a latent of this shape fits into the whole, as a tile of a picture does, or a picture of a batch."""
+    return len(shape) == len(whole) and all(side <= most for side, most in zip(shape, whole, strict=True))
+
+
+def in_words(shapes: list[tuple[int, ...]]) -> str:
+    """Such as `1x4x64x64, 1x4x64x48`."""
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def reasons(run: RunMasks, certain: bool) -> str:

@@ -10,7 +10,7 @@ One evaluation of the denoiser goes through three hooks:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,13 +18,15 @@ import torch
 from ..sag_core import fade_span, fade_weight, rescale_guidance
 from .branch import choose_branch
 from .cpu_copy import CpuCopy
+from .foreign import make_way
 from .guidance import FiniteGuidance
-from .host_types import Conds, ModelOptions, PostCfgArgs
+from .host_types import Conds, ModelOptions, PostCfgArgs, TransformerOptions
 from .masks import MASK_STORE, MaskStore, RunMasks
 from .post_cfg import PostCfg
-from .recorder import Evaluation
+from .prompt_graph import Typed
+from .recorder import DegradedPass, Evaluation, UnetCall
 from .run import RUN, NodeRun, Run
-from .run_log import RunLog, say_once_that_runs_are_not_told
+from .run_log import LastLine, RunLog, say_once_that_runs_are_not_told
 from .self_attention import SelfAttentionGuidance
 from .sentences import GuidanceSkipped
 from .settings import FULL, Settings
@@ -42,14 +44,15 @@ SMALLEST_FADE = 1e-6  # less counts as 0: sigmas are float32, so a step at the v
 class DelayedGuidance:
     """Guidance inside a sigma window. Immutable: clones and threads may share it.
 
-    `key` names this node's data in the run's options, so that several SAG nodes keep theirs apart. `shown_on` is the
-    page's id of the node that shows what was done.
+    `key` names this node's data in the run's options, so that several SAG nodes keep theirs apart. `typed` is what the
+    node was given, and `last_line` what it said last.
     """
 
     settings: Settings
     technique: SelfAttentionGuidance
     key: str
-    shown_on: str | None = None
+    typed: Typed
+    last_line: LastLine = field(default_factory=LastLine)
 
     def install(self, model: ModelPatcher) -> None:
         """Register the hooks on `model`, the caller's own clone."""
@@ -86,11 +89,11 @@ class DelayedGuidance:
         run_options: ModelOptions = guider.model_options  # this run's own copy
         under_way: Run | None = run_options.get(RUN)
         if under_way is not None:
-            under_way.join(self.key, self.settings.window, self.shown_on)
+            under_way.join(self.key, self.settings.window, self.typed, self.last_line)
             return executor(noise, latent_image, sampler, sigmas, *args, **options)
         largest_sigma = float(guider.model_patcher.get_model_object("model_sampling").sigma_max)
         run = run_options[RUN] = Run(sigmas.tolist(), latent_image, largest_sigma)
-        run.join(self.key, self.settings.window, self.shown_on)
+        run.join(self.key, self.settings.window, self.typed, self.last_line)
         latent: torch.Tensor | None = None
         try:
             latent = executor(noise, latent_image, sampler, sigmas, *args, **options)
@@ -100,11 +103,27 @@ class DelayedGuidance:
             run.end(latent, run_options[MASK_STORE])
 
     def around_unet_call(self, executor: WrapperExecutor, *args: Any, **options: Any) -> torch.Tensor:
-        """The UNet's output [prompts * B, C, h, w]; what it recorded is then made safe from the UNet's next call."""
-        output: torch.Tensor = executor(*args, **options)
-        for given in (*args, *options.values()):
-            if isinstance(given, dict) and self.key in given:  # its transformer_options
-                given[self.key].unet_call_ends()
+        """The UNet's output [prompts * B, C, h, w]. The call has options of its own, and what it records is kept apart.
+
+        What is called inside it, for the same evaluation, records into it, too.
+        """
+        given = next((each for each in (*args, *options.values()) if is_transformer_options(each)), None)
+        if given is None or isinstance(given.get(self.key), UnetCall):
+            return executor(*args, **options)
+        own: TransformerOptions = given.copy()
+        foreign = make_way(own, self.technique.layer, executor.class_obj.diffusion_model)
+        args = tuple(own if each is given else each for each in args)
+        options = {name: own if each is given else each for name, each in options.items()}
+        evaluation: Evaluation | DegradedPass | None = given.get(self.key)
+        if evaluation is None:
+            return executor(*args, **options)
+        call = own[self.key] = UnetCall(evaluation, foreign)
+        try:
+            output: torch.Tensor = executor(*args, **options)
+        except BaseException:
+            call.recorded.clear()  # whoever keeps the error would keep its tensors
+            raise
+        evaluation.take(call)
         return output
 
     def around_evaluation(
@@ -122,7 +141,7 @@ class DelayedGuidance:
         What another node evaluates inside this evaluation opens no new one.
         """
         options = model_options["transformer_options"]
-        last = options.get(self.key)
+        last: Evaluation | DegradedPass | UnetCall | None = options.get(self.key)
         if last is not None and last.includes(x, sigma, conds):
             return executor(model, conds, x, sigma, model_options)
         evaluation = options[self.key] = Evaluation(x, sigma, conds, self.technique.wanted_cond_index(conds))
@@ -142,7 +161,7 @@ class DelayedGuidance:
         """
         post = PostCfg.of(args)
         node = self.node_run(post)
-        evaluation: Evaluation | None = post.transformer_options.get(self.key)
+        evaluation = self.evaluation_of(post)
         sigma = sigma_on_cpu(evaluation, post)
         node.log.sigmas.append(sigma)
         try:
@@ -159,13 +178,18 @@ class DelayedGuidance:
         node.acted(sigma, guidance)
         return post.denoised + self.rescale(strength * guidance.at(sigma), post)
 
+    def evaluation_of(self, post: PostCfg) -> Evaluation | None:
+        """The evaluation that `around_evaluation` opened; None if something keeps the host from calling that."""
+        found = post.transformer_options.get(self.key)
+        return found if isinstance(found, Evaluation) else None
+
     def node_run(self, post: PostCfg) -> NodeRun:
         """What this node keeps for the run under way or, if `around_run` began none, for this evaluation alone."""
         run: Run | None = post.model_options.get(RUN)
         if run is not None and self.key in run.nodes:
             return run.nodes[self.key]
         say_once_that_runs_are_not_told()
-        return NodeRun(RunLog(self.settings.window), RunMasks([]))
+        return NodeRun(RunLog(self.settings.window), RunMasks([]), self.typed, self.last_line)
 
     def guidance_for(
         self, node: NodeRun, evaluation: Evaluation | None, sigma: float, post: PostCfg
@@ -202,6 +226,11 @@ class DelayedGuidance:
             return guidance
         base = post.denoised if self.settings.rescale_mode == FULL else post.cond_denoised
         return rescale_guidance(guidance, base, post.cond_denoised, self.settings.rescale)
+
+
+def is_transformer_options(given: Any) -> bool:
+    """Whether an argument of a UNet call is its transformer options: these alone hold the recorders."""
+    return isinstance(given, dict) and "patches_replace" in given
 
 
 def sigma_on_cpu(evaluation: Evaluation | None, post: PostCfg) -> float:

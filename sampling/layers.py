@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 MIDDLE, AUTO = "middle", "auto"
 MIDDLE_LAYER = "m0.0"
+PROJECTIONS = ("to_q", "to_k", "to_v", "to_out")  # what a self-attention needs to be read
 STAGES = {"d": ("input", "input_blocks"), "m": ("middle", "middle_block"), "u": ("output", "output_blocks")}
 
 
@@ -38,8 +38,8 @@ def layer_name_error(wanted: object) -> str | None:
     if name in (MIDDLE, AUTO) or re.fullmatch(r"[dmu]\d+(\.\d+)?", name):
         return None
     if re.search(r"[,;\-\s]", name):
-        return f"must name one layer, lists and ranges are not read, got {reprlib.repr(wanted)}"
-    return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {reprlib.repr(wanted)}"
+        return f"must name one layer, lists and ranges are not read, got {wanted!r:.80}"
+    return f"must be {MIDDLE}, {AUTO} or a layer such as d2.3, m0 or u0.4, got {wanted!r:.80}"
 
 
 def layers_of(model: ModelPatcher) -> dict[str, Layer]:
@@ -67,17 +67,33 @@ def self_attentions(block: torch.nn.Module | None) -> list[int]:
 
 
 def transformers_of(block: torch.nn.Module | None) -> list[torch.nn.Module]:
-    """The transformers in a block of the UNet, in the order of their numbers."""
-    modules = block.modules() if block else ()
-    return next((list(found) for module in modules if (found := getattr(module, "transformer_blocks", ()))), [])
+    """The transformers in a block of the UNet, in the order of their numbers.
+
+    They are looked for level by level, which takes 3 microseconds: it is done in each call of the UNet.
+    """
+    level = [block] if block else []
+    while level:
+        for module in level:
+            if found := module._modules.get("transformer_blocks"):
+                return list(found.children())
+        level = [child for module in level for child in module.children()]
+    return []
 
 
-def transformers_beside(model: ModelPatcher, layer: Layer) -> list[torch.nn.Module]:
-    """All transformers of the layer's block, its own among them."""
-    unet = model.get_model_object("diffusion_model")
+def transformers_beside(unet: torch.nn.Module, layer: Layer) -> list[torch.nn.Module]:
+    """All transformers of the layer's block, its own among them; none if this UNet has no such block."""
     stage, number = layer.block
-    blocks = getattr(unet, next(attribute for name, attribute in STAGES.values() if name == stage))
-    return transformers_of(blocks if stage == "middle" else blocks[number])
+    blocks = getattr(unet, dict(STAGES.values())[stage], None)
+    if stage != "middle":
+        blocks = blocks[number] if blocks and number < len(blocks) else None
+    return transformers_of(blocks)
+
+
+def attention_places(unet: torch.nn.Module, layer: Layer) -> list[str]:
+    """Where the self-attentions of the layer's block are, such as middle_block.1.transformer_blocks.0.attn1."""
+    beside = transformers_beside(unet, layer)
+    names = {id(module): name for name, module in unet.named_modules()}
+    return [f"{names[id(transformer)]}.attn1".replace("_orig_mod.", "") for transformer in beside]
 
 
 def find_layer(model: ModelPatcher, wanted: str) -> Layer:
@@ -92,6 +108,12 @@ def find_layer(model: ModelPatcher, wanted: str) -> Layer:
     elif wanted == AUTO:
         name = next((n for n in reversed(layers) if re.fullmatch(r"d\d+\.0", n)), "")
     if name in layers:
+        if stranger := without_projections(model, layers[name]):
+            unit = type(stranger).__name__
+            raise ValueError(
+                f"another node put {unit} in the place of the self-attention at layer={wanted}, which cannot be read. "
+                f"{other_layer(model, layers)}"
+            )
         return layers[name]
     if not layers:
         raise ValueError(no_layers_error(model))
@@ -99,6 +121,24 @@ def find_layer(model: ModelPatcher, wanted: str) -> Layer:
         f"{kind_of(model)} has no self-attention at layer={wanted}; it has {join_names(layers)}. "
         f"In {ADVANCED}, layer auto reads another layer of this model."
     )
+
+
+def other_layer(model: ModelPatcher, layers: dict[str, Layer]) -> str:
+    """A sentence that names a layer which can be read."""
+    other = next((name for name, layer in layers.items() if not without_projections(model, layer)), None)
+    return f"In {ADVANCED}, layer {other} can be read." if other else "No other layer of this model can be read."
+
+
+def without_projections(model: ModelPatcher, layer: Layer) -> torch.nn.Module | None:
+    """The first self-attention in the layer's block that lacks projections; None if all have them.
+
+    The MODEL is asked for its own: the UNet, which all clones share, may hold another one's patches just now.
+    """
+    for place in attention_places(model.get_model_object("diffusion_model"), layer):
+        attention: torch.nn.Module = model.get_model_object(f"diffusion_model.{place}")
+        if not all(hasattr(attention, projection) for projection in PROJECTIONS):
+            return attention
+    return None
 
 
 def kind_of(model: ModelPatcher) -> str:

@@ -1,4 +1,4 @@
-"""The masks of the last runs, kept for the mask preview: the one thing that outlives a run.
+"""The masks of the last runs, kept for the mask preview: the one thing that outlives a run, but for a line of text.
 
 A `MaskStore` belongs to the MODEL that a SAG node gives out, and all its clones share it. It holds the last few runs
 of each of the last few latent shapes, eight pixels to a byte: 512 bytes for a step of a 512 x 512 picture.

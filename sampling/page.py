@@ -9,39 +9,51 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from .prompt_graph import Graph, Typed, nodes_told
 from .run_log import RunLog
 from .settings import NAME
 
 if TYPE_CHECKING:
+    from comfy_execution.utils import ExecutionContext
     from server import PromptServer
 
 RUN_ENDED = "sag_delayed_activation.run"  # the event; web/js/runs.js hears it and says what it holds
 
 
-def node_under_way() -> str | None:
-    """The page's id of the node that the host executes, "12:5" for node 5 in the subgraph 12; None if it does not say.
+def prompt_under_way() -> str | None:
+    """The id of the prompt that the host executes; None in a script, or if the host does not say."""
+    return getattr(execution(), "prompt_id", None)
 
-    The id is no input (UNIQUE_ID), since that would put it into the keys of the host's cache, for this node and for
-    every sampler behind it.
-    """
+
+def execution() -> ExecutionContext | None:
+    """What the host says that it executes in this thread: a prompt, and in it the sampler's node."""
     try:
         from comfy_execution.utils import get_executing_context
     except ImportError:  # the host has moved it: then no page is told, and all else works
         return None
-    context = get_executing_context()
-    return None if context is None else context.node_id
+    return get_executing_context()
 
 
-def tell_page(node: str | None, log: RunLog) -> None:
-    """Tell what the node with this id did in the run that has just ended."""
-    if node is None:
-        return
+def tell_page(nodes: list[tuple[Typed, RunLog | None]]) -> None:
+    """Tell what the SAG nodes of the run that has just ended did, in the order of the MODEL's way; of None nothing."""
     try:
-        server = running_server()
-        if server is not None and server.client_id is not None:
-            send(server, node, log)
+        context = execution()
+        server = running_server() if context else None
+        if context is None or server is None or server.client_id is None:
+            return
+        ids = nodes_told([typed for typed, _ in nodes], graph_of(server, context.prompt_id), context.node_id)
+        for alike, (_, log) in zip(ids, nodes, strict=True):
+            if log is not None:
+                for node in alike:
+                    send(server, node, log)
     except Exception:  # the host may have changed, and no run shall fail by that
         logging.warning("%s: the page was not told of the run", NAME, exc_info=True)
+
+
+def graph_of(server: PromptServer, prompt: str) -> Graph:
+    """The graph of that prompt, which is executing."""
+    under_way = server.prompt_queue.currently_running.values()  # (number, id, graph, ...) each
+    return next((graph for _, name, graph, *_ in under_way if name == prompt), {})
 
 
 def running_server() -> PromptServer | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 
 from ..sag_core import attention_received
 from .cpu_copy import CpuCopy
+from .host import HostAttention
 from .host_types import AttentionOptions, AttentionReplace, Conds
 from .sentences import GuidanceSkipped
 
@@ -102,6 +103,21 @@ class AttentionCall(NamedTuple):
             yield key, PromptAttention(self.q, self.k, self.heads, place, len(self.uuids), (rows, columns))
 
 
+def attention_by_prompt(recorded: list[AttentionCall]) -> dict[PromptKey, PromptAttention]:
+    """What counts of that which one call of the UNet recorded: of each prompt the last forward's first attention.
+
+    Another node may run the UNet's forward on its own latent first (reference controls do). In the picture's own
+    forward, what comes second is SVD's temporal attention, or another node's second look at the same queries.
+    """
+    found: dict[PromptKey, tuple[Sequence[int], PromptAttention]] = {}
+    for attention_call in recorded:
+        forward = attention_call.latent_shape  # the host makes a new list for each
+        for key, attention in attention_call.by_prompt():
+            if key not in found or found[key][0] is not forward:
+                found[key] = forward, attention
+    return {key: attention for key, (_, attention) in found.items()}
+
+
 class Evaluation:
     """What one evaluation of the denoiser recorded. It is open only while the host evaluates the prompts."""
 
@@ -114,7 +130,8 @@ class Evaluation:
         """
         self.x, self.sigma, self.conds, self.wanted = x, sigma, conds, wanted
         self.sigma_copy = CpuCopy(sigma)  # on its way to the CPU before the UNet's work is queued
-        self.calls: list[AttentionCall] = []
+        self.calls: list[list[AttentionCall]] = []  # what each call of the UNet recorded
+        self.foreign = ""  # what else than the host computes the layer's attention, if anything does
         self.predictions: list[torch.Tensor] = []  # by cond_index, [B, C, h, w] each
         self.open = True
 
@@ -145,21 +162,17 @@ class Evaluation:
         same_prompts = len(conds) == len(self.conds) and all(a is b for a, b in zip(conds, self.conds, strict=True))
         return sigma is self.sigma and (x is self.x or not same_prompts)
 
-    def unet_call_ends(self) -> None:
-        """Take what was recorded out of the reach of a CUDA graph, before the UNet's next call."""
-        self.calls = [call.outside_the_graph() for call in self.calls]
-
-    def record(self, q: torch.Tensor, k: torch.Tensor, options: AttentionOptions) -> None:
-        """Note queries and keys, [prompts * B, tokens, heads * dim] each, of one call of the layer's attention."""
-        if self.open:
-            self.calls.append(AttentionCall.of(q, k, options, self.wanted))
+    def take(self, call: UnetCall) -> None:
+        """Keep what a call of the UNet recorded, out of the reach of a CUDA graph, before the UNet's next call."""
+        self.foreign = self.foreign or call.foreign
+        if call.recorded and self.open:
+            self.calls.append([attention.outside_the_graph() for attention in call.recorded])
 
     def by_prompt(self) -> dict[PromptKey, PromptAttention]:
-        """What was recorded. If a key comes twice, the first counts: the second is SVD's temporal attention."""
+        """What was recorded. If several calls of the UNet evaluated a prompt, the first counts."""
         found: dict[PromptKey, PromptAttention] = {}
-        for call in self.calls:
-            for key, attention in call.by_prompt():
-                found.setdefault(key, attention)
+        for recorded in self.calls:
+            found = attention_by_prompt(recorded) | found
         return found
 
     def cond_index_of(self, prompts: Conds, others: Conds | None) -> int | None:
@@ -177,19 +190,46 @@ class Evaluation:
 
 
 class DegradedPass:
-    """Takes the `Evaluation`'s place while this node evaluates the degraded latent: it counts, and records nothing."""
+    """Takes the `Evaluation`'s place while this node evaluates the degraded latent: it counts, and keeps nothing."""
 
     def __init__(self) -> None:
-        self.unet_calls = 0
+        self.open, self.wanted = False, None  # as in `Evaluation`, for the calls of the UNet
+        self.layer_ran: list[bool] = []  # in each call of the UNet: it did not if a cache answered in its stead
+        self.foreign = ""  # as in `Evaluation`
+
+    @property
+    def unet_calls(self) -> int:
+        return sum(self.layer_ran)
 
     def includes(self, *_: Any) -> bool:
         return True
 
-    def record(self, *_: Any) -> None:
-        self.unet_calls += 1
+    def take(self, call: UnetCall) -> None:
+        """Count a call of the UNet, now that it is over."""
+        self.foreign = self.foreign or call.foreign
+        self.layer_ran.append(call.layer_ran)
 
-    def unet_call_ends(self) -> None:
-        """Nothing was recorded."""
+
+class UnetCall:
+    """What the layer is given in one call of the UNet. It takes the evaluation's place in that call's own options.
+
+    So calls on several GPUs, each in a thread of its own, never meet.
+    """
+
+    def __init__(self, evaluation: Evaluation | DegradedPass, foreign: str = "") -> None:
+        """`foreign` is what else than the host computes the layer's attention in this call, if anything does."""
+        self.evaluation, self.foreign, self.layer_ran = evaluation, foreign, False
+        self.recorded: list[AttentionCall] = []
+
+    def includes(self, x: torch.Tensor, sigma: torch.Tensor, conds: list[Conds | None]) -> bool:
+        """Whether what the host evaluates belongs to the evaluation that this call is made for."""
+        return self.evaluation.includes(x, sigma, conds)
+
+    def record(self, q: torch.Tensor, k: torch.Tensor, options: AttentionOptions) -> None:
+        """Note queries and keys, [prompts * B, tokens, heads * dim] each, of one call of the layer's attention."""
+        self.layer_ran = True
+        if self.evaluation.open:
+            self.recorded.append(AttentionCall.of(q, k, options, self.evaluation.wanted))
 
 
 @dataclass(frozen=True)
@@ -205,13 +245,32 @@ class AttentionRecorder:
     ) -> torch.Tensor:
         """The output of `previous` for q, k and v, [prompts * B, tokens, heads * dim] each: of q's shape."""
         if extra_options.get("block_index", 0) == self.transformer:
-            evaluation: Evaluation | DegradedPass | None = extra_options.get(self.key)
-            if evaluation is not None:
-                evaluation.record(q, k, extra_options)
+            call: UnetCall | None = extra_options.get(self.key)
+            if call is not None:
+                call.record(q, k, extra_options)
         return self.previous(q, k, v, extra_options)
 
+    @property
+    def stands_for_the_host(self) -> bool:
+        """Whether no other replace stood here before: then the layer's own forward would be called without this one."""
+        previous = self.previous
+        if isinstance(previous, AttentionRecorder):
+            return previous.stands_for_the_host
+        return isinstance(previous, HostAttention)
+
+    # What the host may ask of a replace is handed on to `previous`, if that knows it.
+
+    def to(self, device_or_dtype: torch.device | torch.dtype) -> AttentionRecorder:
+        """The recorder to use from then on, whose `previous` has its tensors there."""
+        if not hasattr(self.previous, "to"):
+            return self
+        return replace(self, previous=self.previous.to(device_or_dtype))
+
+    def models(self) -> list[Any]:
+        """The models that the host is to load beside this one."""
+        return self.previous.models() if hasattr(self.previous, "models") else []
+
     def cleanup(self) -> None:
-        """Hands the call on to `previous`. From 0.17 on, the host makes it after each run of a MODEL."""
-        cleanup = getattr(self.previous, "cleanup", None)
-        if cleanup is not None:
-            cleanup()
+        """From 0.17 on, the host calls this after each run of a MODEL."""
+        if hasattr(self.previous, "cleanup"):
+            self.previous.cleanup()

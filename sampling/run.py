@@ -7,8 +7,9 @@ import torch
 from ..sag_core import SigmaWindow
 from .guidance import FiniteGuidance, Guidance
 from .masks import MaskStore, RunMasks, StepMask
-from .page import tell_page
-from .run_log import RunLog
+from .page import prompt_under_way, tell_page
+from .prompt_graph import Typed
+from .run_log import LastLine, RunLog
 
 RUN = "sag_delayed_activation run"  # where this run's data are kept, in its own model_options
 NEAR = 1e-4  # relative: a schedule that begins this near to the model's largest sigma counts as beginning there
@@ -17,9 +18,9 @@ NEAR = 1e-4  # relative: a schedule that begins this near to the model's largest
 class NodeRun:
     """One node in one run: its log, and its newest guidance, which `every` may use again."""
 
-    def __init__(self, log: RunLog, masks: RunMasks, shown_on: str | None = None) -> None:
-        """`shown_on` is the page's id of the node that shows the line."""
-        self.log, self.masks, self.shown_on = log, masks, shown_on
+    def __init__(self, log: RunLog, masks: RunMasks, typed: Typed, last_line: LastLine) -> None:
+        """`typed` is what the node was given, and `last_line` what it said last."""
+        self.log, self.masks, self.typed, self.last_line = log, masks, typed, last_line
         self.guidance: FiniteGuidance | None = None
         self.uses = 0  # how often that guidance has acted
         self.fade_span: tuple[float, float] | None = None  # highest and lowest sigma of the fade, once it is asked for
@@ -44,11 +45,6 @@ class NodeRun:
         self.log.finite.append(guidance.finite)
         self.uses += 1
 
-    def tell(self) -> None:
-        """Say what was done, in the log and on the page."""
-        self.log.write()
-        tell_page(self.shown_on, self.log)
-
 
 class Run:
     """What the SAG nodes of one run share. It is no dict, since the host copies the dicts in a run's options."""
@@ -64,11 +60,11 @@ class Run:
         begins_at_largest = bool(schedule) and schedule[0] >= largest_sigma * (1 - NEAR)
         self.is_whole = schedule[-1:] == [0.0] and (is_empty or begins_at_largest)
 
-    def join(self, key: str, window: SigmaWindow, shown_on: str | None) -> None:
+    def join(self, key: str, window: SigmaWindow, typed: Typed, last_line: LastLine) -> None:
         """Let the node named `key` take part. It may do so already, if a sampling is nested in this run."""
         if key not in self.nodes:
             log = RunLog(window, self.is_whole, node=len(self.nodes))
-            self.nodes[key] = NodeRun(log, self.masks, shown_on)
+            self.nodes[key] = NodeRun(log, self.masks, typed, last_line)
 
     def end(self, latent: torch.Tensor | None, store: MaskStore) -> None:
         """End it, with the latent [B, C, h, w] that it gave, or None if it failed: keep no tensor, and say it all."""
@@ -83,8 +79,20 @@ class Run:
                 node.log.finite.clear()
         for node in nodes:
             node.guidance = None
-            if node.log.sigmas or (self.has_steps and latent is not None):
-                node.tell()
+            node.log.cut_short = latent is None
+        self.tell(nodes)
         if latent is not None:
             self.masks.sigmas, self.masks.lines = nodes[0].log.sigmas, [node.log.summary() for node in nodes]
             store.keep(self.masks, latent)
+
+    def tell(self, nodes: list[NodeRun]) -> None:
+        """Say what was done: on the page, and in the log what was not said last in this prompt.
+
+        Nothing is said of a node that met no evaluation, if there was no step or if the run failed before.
+        """
+        prompt = prompt_under_way()
+        to_tell = [node.log.sigmas or (self.has_steps and not node.log.cut_short) for node in nodes]
+        for node, tells in zip(nodes, to_tell, strict=True):
+            if tells and node.last_line.is_news(prompt, node.log):
+                node.log.write()
+        tell_page([(node.typed, node.log if tells else None) for node, tells in zip(nodes, to_tell, strict=True)])

@@ -6,6 +6,7 @@ import functools
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -37,6 +38,7 @@ class RunLog:
     not_finite: int = 0  # how often guidance was left out for at least one picture of the batch
     finite: list[torch.Tensor] = field(default_factory=list)  # boolean [B] for each time it acted, until counted
     extra_calls: int = 0
+    cut_short: bool = False  # whether an error or an interrupt ended the run
     skipped: dict[int, Phrase] = field(default_factory=dict)  # places in `sigmas` of others in the window, and why
 
     @property
@@ -79,7 +81,8 @@ class RunLog:
     def clauses(self) -> list[Phrase]:
         """The parts of the line."""
         left_out = [Phrase.of("notFinite", number=self.not_finite)] if self.not_finite else []
-        return [self.what_was_done(), *left_out, *self.what_was_skipped()]
+        cut_short = [Phrase.of("cutShort")] if self.cut_short else []
+        return [self.what_was_done(), *left_out, *self.what_was_skipped(), *cut_short]
 
     def what_was_done(self) -> Phrase:
         count = len(self.sigmas)
@@ -101,6 +104,22 @@ class RunLog:
         counts = Counter(self.skipped.values()).most_common()
         reasons = [Phrase.of("because", number=number, reason=reason) for reason, number in counts]
         return [Phrase.of("skippedSome", number=len(self.skipped), first=reasons[0]), *reasons[1:]] if reasons else []
+
+
+class LastLine:
+    """What a node said last, and in which prompt. The tiles of a picture, runs of one prompt, share it."""
+
+    def __init__(self) -> None:
+        self.said: tuple[str | None, bool, str] | None = None
+
+    def __deepcopy__(self, _: dict[int, Any]) -> LastLine:
+        """ComfyUI before 0.14 clones by deep copies, and a tile may be sampled by a clone."""
+        return self
+
+    def is_news(self, prompt: str | None, log: RunLog) -> bool:
+        """Whether `log` says other than was said last in this prompt; without a prompt, always."""
+        last, self.said = self.said, (prompt, log.warns, log.summary())
+        return prompt is None or self.said != last
 
 
 def span(sigmas: list[float]) -> tuple[str, str]:

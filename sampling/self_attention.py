@@ -48,7 +48,7 @@ class SelfAttentionGuidance:
         # For a pass of its own, another node (PAG) puts its patch under the block's key. A recorder under the
         # transformer's key, which the host asks first, would shut it out: it goes there only if that is taken already.
         block, transformer = self.layer.block, self.layer.transformer
-        hosts_own = HostAttention.of(transformers_beside(model, self.layer))
+        hosts_own = HostAttention.of(transformers_beside(model.get_model_object("diffusion_model"), self.layer))
         for address in [block] + [own for own in [(*block, transformer)] if own in present]:
             recorder = AttentionRecorder(self.key, transformer, present.get(address, hosts_own))
             model.set_model_attn1_replace(recorder, *address)
@@ -83,7 +83,8 @@ class SelfAttentionGuidance:
         if is_deep_cache(post.model_options.get("model_function_wrapper")):
             raise GuidanceSkipped("deepCache")
         if not evaluation.calls:
-            raise self.nothing_recorded(post.transformer_options)
+            raise self.nothing_recorded(evaluation.foreign, post.transformer_options)
+        self.skip_if_foreign(evaluation.foreign)
         return evaluation
 
     def mask(
@@ -134,18 +135,25 @@ class SelfAttentionGuidance:
         conds = [None] * cond_index + [own]
         predictions = comfy.samplers.calc_cond_batch(model, conds, post.x + added, post.sigma, options)
         if not degraded_pass.unet_calls:
+            self.skip_if_foreign(degraded_pass.foreign)
             raise GuidanceSkipped("cacheAnswered")
         return predictions[cond_index], degraded_pass.unet_calls
 
-    def nothing_recorded(self, transformer_options: TransformerOptions) -> GuidanceSkipped:
-        """Why nothing was recorded: a pack, which it names, replaced the layer's attention, or the UNet did not run."""
+    def nothing_recorded(self, foreign: str, transformer_options: TransformerOptions) -> GuidanceSkipped:
+        """Why nothing was recorded: a pack, which it names, computes the layer's attention, or the UNet did not run."""
         replaces = transformer_options.get("patches_replace", {}).get("attn1", {})
         for address in ((*self.layer.block, self.layer.transformer), self.layer.block):
             patch = replaces.get(address)
             if patch is not None and not isinstance(patch, AttentionRecorder):
                 module, stage = getattr(patch, "__module__", type(patch).__module__), self.layer.block[0]
                 return GuidanceSkipped("replaced", module=module, stage=Phrase(stage), layer=self.layer.name)
+        self.skip_if_foreign(foreign)
         return GuidanceSkipped("unetNotRun")
+
+    def skip_if_foreign(self, foreign: str) -> None:
+        """GuidanceSkipped if `foreign` names anything: then that computes attention in the layer's block."""
+        if foreign:
+            raise GuidanceSkipped("foreign", name=foreign, stage=Phrase(self.layer.block[0]), layer=self.layer.name)
 
 
 def with_own_uuid(prompt: Prompt, by: str) -> Prompt:

@@ -9,6 +9,7 @@ SENTENCES = {
     "{calls} extra UNet calls",
     "actedOnNone": "acted on 0 of {count} model evaluations",
     "endedEarly": "acted on 0 of {count} model evaluations: the run ended before guidance was computed",
+    "cutShort": "the run ended early",
     "noneInside": "acted on 0 of {count} model evaluations: none lay in the window from {start} to {end}, "
     "sampled were {high} to {low}",
     "unasked": "acted on no step: the guider that sampled calls no function after CFG",
@@ -33,6 +34,8 @@ REASONS = {  # why guidance did not act on an evaluation
     "unetNotRun": "the UNet did not run: a cache skipped it, or an engine ran in its place",
     "replaced": "{module} replaced the {stage} block's attention (layer {layer}); "
     "another layer of SAG delayed activation (advanced) may do",
+    "foreign": "{name} computes the {stage} block's attention in a way of its own, which reading layer {layer} would "
+    "switch off; another layer of SAG delayed activation (advanced) may do",
     "promptNotRun": "the UNet did not run the {role} prompt",
     "promptNotAllRun": "the UNet did not run all of the {role} prompt",
     "promptWithoutWeight": "the {role} prompt has no weight at this sigma",

@@ -17,6 +17,21 @@ PICTURES = """async panel => {
 }"""
 
 
+def headings(path):
+    return re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def opened(comfy, kind, path):
+    """The node's help, opened as a user does: a click on the node's title, one on the info button above it."""
+    comfy.build({"node": (kind, (500, 300), {})}, [])
+    title = comfy.area(comfy.ids["node"])
+    comfy.page.mouse.click(title["x"] + 60, title["y"] - 12)
+    comfy.page.get_by_test_id("info-button").click()
+    shown = comfy.page.locator(".node-help-content")
+    shown.get_by_role("heading", name=headings(path)[0], exact=True).wait_for()
+    return shown
+
+
 @pytest.fixture(scope="module", params=NODES)
 def kind(request):
     return request.param
@@ -24,22 +39,14 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def panel(open_page, server, kind):
-    """The node's help, opened as a user does: a click on the node's title, one on the info button above it."""
     comfy = open_page(server)
-    comfy.build({"node": (kind, (500, 300), {})}, [])
-    title = comfy.area(comfy.ids["node"])
-    comfy.page.mouse.click(title["x"] + 60, title["y"] - 12)
-    comfy.page.get_by_test_id("info-button").click()
-    shown = comfy.page.locator(".node-help-content")
-    shown.get_by_role("heading", name="Inputs").wait_for()
-    yield shown
+    yield opened(comfy, kind, DOCS / f"{kind}.md")
     comfy.close()
     assert comfy.complaints() == []
 
 
 def test_the_panel_shows_the_help_page_rendered(panel, kind):
-    written = (DOCS / f"{kind}.md").read_text(encoding="utf-8")
-    assert panel.locator("h2").all_inner_texts() == re.findall(r"^## (.+)$", written, re.MULTILINE)
+    assert panel.locator("h2").all_inner_texts() == headings(DOCS / f"{kind}.md")
     assert not [mark for mark in ("**", "](", "|--") if mark in panel.inner_text()]
 
 
@@ -48,3 +55,19 @@ def test_its_pictures_load_and_fit_the_panel(panel):
     assert pictures
     for in_file, on_screen, room in pictures:
         assert in_file > 0 and 0 < on_screen <= room
+
+
+@pytest.fixture
+def in_japanese(server):
+    """The pages that are opened from now on."""
+    server.post("/settings", {"Comfy.Locale": "ja"})
+    yield
+    server.post("/settings", {"Comfy.Locale": "en"})
+
+
+def test_on_a_japanese_page_the_help_is_japanese_with_the_same_pictures(in_japanese, fresh):
+    kind, path = "SAG delayed activation", DOCS / "SAG delayed activation" / "ja.md"
+    panel = opened(fresh, kind, path)
+    assert panel.locator("h2").all_inner_texts() == headings(path)
+    assert not [mark for mark in ("**", "](", "|--") if mark in panel.inner_text()]
+    assert all(in_file > 0 for in_file, _, _ in panel.evaluate(PICTURES))

@@ -1,9 +1,14 @@
-"""The in-app help says what is there: every input with its range, and messages that the code has. README says less."""
+"""The in-app help says what is there: every input with its range, and messages that the code has. README says less.
 
+So do the examples' notes: what they name is on the screen, or they say where.
+"""
+
+import json
 import re
 from pathlib import Path
 
 import pytest
+from examples import EXAMPLES
 from said import ELLIPSIS, is_said, reasons, templates
 
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
@@ -102,3 +107,15 @@ def test_the_flow_numbers_are_those_of_sds_sigmas():
     (pairs,) = re.findall(r"SD's ([\d.]+) is ([\d.]+) there, ([\d.]+) is ([\d.]+), ([\d.]+) is ([\d.]+)\.", page(BASIC))
     for of_sd, of_flow in zip(map(float, pairs[::2]), map(float, pairs[1::2]), strict=True):
         assert abs(of_sd / (1 + of_sd) - of_flow) < 1e-3
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_what_a_note_names_is_on_the_screen_or_the_note_says_where_it_is_folded_away(example):
+    nodes = json.loads(example.read_text(encoding="utf-8"))["nodes"]
+    (note,) = (node["widgets_values"][0] for node in nodes if node["type"] == "MarkdownNote")
+    named = set(re.findall(r"\*\*([^*]+)\*\*", note))
+    shown = {slot["name"] for node in nodes for slot in (*node["inputs"], *node["outputs"])}
+    kinds = [inputs(node["type"]) for node in nodes if node["type"] in NODES]
+    folded = {name for kind in kinds for name, (_, *more) in kind.items() if more and more[0].get("advanced")}
+    assert named <= shown
+    assert not named & folded or "Show advanced inputs" in note

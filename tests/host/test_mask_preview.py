@@ -301,6 +301,17 @@ def another_size(sag, model):
     return patched, torch.zeros(2, 4, 8, 9)
 
 
+def tiles(sag, model):
+    """As tiled samplers do it: a run for each piece, narrower ones at the edge."""
+    patched = sag(model)
+    return patched, torch.cat([sample(patched, shape=(1, 4, 24, width)) for width in (24, 24, 16)], dim=-1)
+
+
+def one_by_one(sag, model):
+    patched = sag(model)
+    return patched, torch.cat([sample(patched) for _ in range(2)])
+
+
 def no_negative(sag, model):
     patched = sag(model)
     sample(patched)
@@ -333,6 +344,8 @@ def failed(sag, model):
         (failed, "was not sampled yet."),
         (rebuilt, "has made the MODEL anew and kept the samples: sample again, with another seed."),
         (another_size, "No run of this MODEL made a latent of 2x4x8x9. It made 1x4x24x40."),
+        (tiles, "This MODEL sampled pieces of 1x4x24x16, 1x4x24x24, and no latent of 1x4x24x64. If a sampler put"),
+        (one_by_one, "This MODEL sampled pieces of 1x4x24x40, and no latent of 2x4x24x40."),
         (no_negative, "4 because no negative prompt was evaluated"),
         (outside, "none lay in the window from 1 to 0, sampled were 14.61 to 14.61"),
         (outside_and_changed, "Of the newest run, perhaps of another picture: SAG delayed activation: acted on 0 of 1"),
@@ -351,7 +364,7 @@ def test_a_latent_that_is_no_picture_is_answered_in_words(sag, model, texts, sha
     patched = sag(model)
     sample(patched)
     tiles, _ = show(patched, latent)
-    assert len(tiles) == 1 and f"latent of {'x'.join(map(str, shape))}" in " ".join(texts)
+    assert len(tiles) == 1 and f"No run of this MODEL made a latent of {'x'.join(map(str, shape))}" in " ".join(texts)
 
 
 # what is kept

@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 from hosts import has_attention_override
-from neighbours import NEIGHBOURS, core_sag, pag
+from neighbours import NEIGHBOURS, core_sag, counting_replace, pag
 from tiny_unet import Calls, distance, sample
 
 pytestmark = pytest.mark.host
@@ -43,6 +43,22 @@ def test_an_earlier_replace_keeps_running(sag, model, index, window):
         assert torch.equal(latent, without)
     else:
         assert 1e-3 < distance(latent, without) and distance(latent, sample(sag(model))) > 1e-3
+
+
+@pytest.mark.parametrize("index", [None, 0], ids=["under the block", "under the transformer"])
+def test_what_the_host_asks_of_an_earlier_replace_reaches_it_through_two_nodes(sag, model, index):
+    earlier = counting_replace(model, index)
+    patched = sag(sag(earlier))
+    patched.model_patches_to(torch.device("meta"))
+    patched.model_patches_to(torch.float16)
+    assert patched.model_patches_models() == [] == earlier.model_patches_models()
+    assert earlier.asked == [
+        ("to", torch.device("meta")), ("to", torch.float16), ("models", torch.float16), ("models", "here"),
+    ]  # fmt: skip
+    if hasattr(patched, "model_patches_call_function"):
+        patched.model_patches_call_function()
+        assert earlier.asked[-1] == ("cleanup", torch.float16)
+    assert 1e-3 < distance(sample(patched), sample(earlier)) < 1
 
 
 def test_two_windows_are_a_schedule_of_scales(sag, model):

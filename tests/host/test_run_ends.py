@@ -11,6 +11,7 @@ import comfy.samplers
 import pytest
 import torch
 from comfy.model_patcher import create_model_options_clone
+from comfy_execution.utils import CurrentNodeContext
 from neighbours import hooked
 from tiny_unet import (
     NEGATIVE,
@@ -113,6 +114,30 @@ def test_a_guider_that_calls_nothing_after_cfg_is_told(sag, model, lines):
     assert lines() == [
         ("WARNING", "SAG delayed activation: acted on no step: the guider that sampled calls no function after CFG")
     ]
+
+
+IN_PROMPTS = {"one": (["a", "a", "a"], 1), "three": (["a", "b", "a"], 3), "none, as in a script": ([None] * 3, 3)}
+
+
+@pytest.mark.parametrize("sigma_start, level", [(15.0, "INFO"), (0.01, "WARNING")], ids=["information", "a warning"])
+@pytest.mark.parametrize("prompts, times", IN_PROMPTS.values(), ids=IN_PROMPTS)
+def test_a_nodes_line_that_follows_itself_within_one_prompt_is_logged_once(
+    sag, model, lines, prompts, times, sigma_start, level
+):
+    """As of a picture in tiles, each of which is a run of its own."""
+    patched = sag(sag(model, sigma_start=sigma_start), sigma_start=sigma_start)
+    for prompt in prompts:
+        with CurrentNodeContext(prompt, "7") if prompt else contextlib.nullcontext():
+            sample(patched.clone(), steps=2, shape=(1, 4, 8, 8))
+    assert [found for found, _ in lines()] == [level] * 2 * times  # of two nodes
+
+
+def test_a_line_between_two_that_are_alike_makes_each_of_them_news(sag, model, lines):
+    patched = sag(model)
+    with CurrentNodeContext("a", "7"):
+        for steps in (2, 3, 2):
+            sample(patched, steps=steps, shape=(1, 4, 8, 8))
+    assert [re.search(r"acted on (\d) of", line)[1] for _, line in lines()] == ["2", "3", "2"]
 
 
 # samplings inside it

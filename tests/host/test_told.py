@@ -5,18 +5,31 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from tiny_unet import bare, in_stages, sample
+from comfy_execution.utils import CurrentNodeContext
+from tiny_unet import bare, failing, in_stages, sample
 
-from sag_delayed_activation.sampling.page import node_under_way
+from sag_delayed_activation.sampling.page import prompt_under_way
 
 pytestmark = pytest.mark.host
+NODE = "SAG delayed activation"
+ONE = {
+    "12:5": {"class_type": NODE, "inputs": {"model": ["1", 0]}},
+    "13": {"class_type": "KSampler", "inputs": {"model": ["12:5", 0]}},
+}
+TWO = {
+    "7": {"class_type": NODE, "inputs": {"model": ["1", 0], "sigma_start": 3.0}},
+    "8": {"class_type": NODE, "inputs": {"model": ["7", 0], "sigma_start": 15.0}},
+    "13": {"class_type": "KSampler", "inputs": {"model": ["8", 0]}},
+}
 
 
 class Server:
     """Stands in for the host's: keeps what would be sent."""
 
-    def __init__(self, client_id="a page"):
+    def __init__(self, client_id="a page", graph=ONE):
         self.client_id, self.lines, self.events = client_id, [], []
+        others = {0: (0, "another prompt", {}, {}, [])}
+        self.prompt_queue = SimpleNamespace(currently_running={**others, 1: (1, "a prompt", graph, {}, [])})
 
     def send_progress_text(self, text, node_id, sid):
         self.lines.append((node_id, sid, text))
@@ -45,22 +58,23 @@ def server(serve):
 
 @pytest.fixture
 def executed(sag):
-    """The SAG node as the host executes it, under an id of the page's."""
-    from comfy_execution.utils import CurrentNodeContext
+    """What `sampling` gives, as the host executes the sampler of the prompt."""
 
-    def patch(model, node="12:5", **settings):
-        with CurrentNodeContext("a prompt", node):
-            return sag(model, **settings)
+    def execute(model, sampling=sample, **more):
+        with CurrentNodeContext("a prompt", "13"):
+            return sampling(model, **more)
 
-    return patch
-
-
-def test_outside_of_an_execution_there_is_no_node():
-    assert node_under_way() is None
+    return execute
 
 
-def test_a_run_is_told_once_to_the_client_whose_it_was_and_of_the_node_that_was_executed(executed, model, server):
-    sample(executed(model, sigma_start=5.0, sigma_end=1.0), steps=4)
+def test_outside_of_an_execution_there_is_no_prompt():
+    assert prompt_under_way() is None
+
+
+def test_a_run_is_told_once_to_the_client_whose_it_was_and_of_the_node_behind_the_sampler(
+    executed, sag, model, server
+):
+    executed(sag(model, sigma_start=5.0, sigma_end=1.0), steps=4)
     [(node, sid, line)], [(event, whose, told)] = server.lines, server.events
     assert (event, node, told["node"], sid, whose) == (
         "sag_delayed_activation.run", "12:5", "12:5", "a page", "a page",
@@ -71,57 +85,81 @@ def test_a_run_is_told_once_to_the_client_whose_it_was_and_of_the_node_that_was_
     assert line == told["text"] and line.startswith(f"acted on {len(inside)} of 4 model evaluations, from sigma")
 
 
-def test_it_is_the_line_of_the_log_without_the_packs_name(executed, model, server, lines):
-    sample(executed(model), steps=2)
+def test_it_is_the_line_of_the_log_without_the_packs_name(executed, sag, model, server, lines):
+    executed(sag(model), steps=2)
     assert lines() == [("INFO", f"SAG delayed activation: {server.lines[0][2]}")]
 
 
 @pytest.mark.parametrize("settings, cfg", [({"sigma_start": 0.01}, 7.0), ({}, 1.0)], ids=["no step", "cfg 1"])
-def test_a_run_in_which_it_never_acted_is_a_warning(executed, model, server, settings, cfg):
-    sample(executed(model, **settings), steps=2, cfg=cfg)
+def test_a_run_in_which_it_never_acted_is_a_warning(executed, sag, model, server, settings, cfg):
+    executed(sag(model, **settings), steps=2, cfg=cfg)
     [(_, _, line)], [(_, _, told)] = server.lines, server.events
     assert told["warns"] and line == f"⚠ {told['text']}" and "acted on 0 of 2" in line
     assert told["skipped"] == ([0, 1] if cfg == 1 else [])
 
 
-def test_the_first_part_of_a_sampling_is_none(executed, model, server):
+def test_the_first_part_of_a_sampling_is_none(executed, sag, model, server):
     """Its later part acts, and the newest run's line stands."""
-    in_stages(executed(model, sigma_start=1.0), (0, 2, 4), steps=4)
+    executed(sag(model, sigma_start=1.0), in_stages, cuts=(0, 2, 4), steps=4)
     assert [(bool(told["acted"]), told["warns"]) for _, _, told in server.events] == [(False, False), (True, False)]
 
 
-def test_a_guider_that_asks_for_nothing_is_a_warning(executed, model, server):
-    bare(executed(model))
+def test_a_guider_that_asks_for_nothing_is_a_warning(executed, sag, model, server):
+    executed(sag(model), bare)
     [(_, _, line)], [(_, _, told)] = server.lines, server.events
     assert line == "⚠ acted on no step: the guider that sampled calls no function after CFG"
     assert (told["sigmas"], told["warns"]) == ([], True)
 
 
-def test_two_nodes_on_one_model_are_told_apart(executed, model, server):
-    sample(executed(executed(model, "7", sigma_start=3.0), "8", sigma_end=3.0), steps=4)
-    assert sorted(told["node"] for _, _, told in server.events) == ["7", "8"]
+def test_a_line_that_the_log_does_not_repeat_is_told_each_time(executed, sag, model, server, lines):
+    """The strip shows the newest run, be it a tile's or a whole picture's."""
+    patched = sag(model)
+    for _ in range(3):
+        executed(patched, steps=2)
+    assert len(lines()) == 1 and len(server.lines) == len(server.events) == 3
+
+
+def test_two_nodes_on_one_model_are_told_apart(executed, sag, model, serve):
+    server = serve(Server(graph=TWO))
+    executed(sag(sag(model, sigma_start=3.0), sigma_end=3.0), steps=4)
+    assert [(told["node"], told["start"]) for _, _, told in server.events] == [("7", 3.0), ("8", 15.0)]
+
+
+def test_of_a_run_that_failed_it_is_told_how_far_it_came_and_that_it_ended_early(executed, sag, model, server):
+    with pytest.raises(RuntimeError, match="broken"):
+        executed(failing(sag(model), 5, RuntimeError("broken")), steps=4)
+    [(_, _, told)] = server.events
+    assert told["text"].startswith("acted on 2 of 2") and told["text"].endswith("; the run ended early")
+
+
+def test_of_one_that_failed_before_its_first_step_nothing_is_told(executed, sag, model, server):
+    with pytest.raises(RuntimeError, match="broken"):
+        executed(failing(sag(model), 1, RuntimeError("broken")), steps=4)
+    assert server.events == []
 
 
 @pytest.mark.parametrize("absent", [None, Server(client_id=None)], ids=["no server runs", "a script's prompt"])
-def test_nothing_is_sent_where_nobody_listens(executed, model, serve, absent, said):
+def test_nothing_is_sent_where_nobody_listens(executed, sag, model, serve, absent, said):
     serve(absent)
-    sample(executed(model), steps=2)
+    executed(sag(model), steps=2)
     assert absent is None or (absent.lines, absent.events) == ([], [])
     assert "acted on 2 of 2" in said()
 
 
-def test_nothing_is_sent_of_a_node_that_no_page_has(sag, model, server):
-    sample(sag(model), steps=2)
-    assert (server.lines, server.events) == ([], [])
+def test_nothing_is_sent_outside_of_an_execution_nor_of_a_node_that_is_not_in_the_prompt(executed, sag, model, serve):
+    for run, graph in ((sample, ONE), (executed, {"13": ONE["13"]})):
+        server = serve(Server(graph=graph))
+        run(sag(model), steps=2)
+        assert (server.lines, server.events) == ([], [])
 
 
-def test_another_module_of_that_name_is_no_server(executed, model, monkeypatch, said):
+def test_another_module_of_that_name_is_no_server(executed, sag, model, monkeypatch, said):
     monkeypatch.setitem(sys.modules, "server", ModuleType("server"))
-    sample(executed(model), steps=2)
+    executed(sag(model), steps=2)
     assert "not told" not in said()
 
 
-def test_a_server_that_fails_ends_no_run(executed, model, serve, plain, said):
+def test_a_server_that_fails_ends_no_run(executed, sag, model, serve, plain, said):
     serve(SimpleNamespace(client_id="a page"))  # with none of the methods
-    assert sample(executed(model)).shape == plain.shape
+    assert executed(sag(model)).shape == plain.shape
     assert "the page was not told of the run" in said() and "acted on" in said()

@@ -5,6 +5,7 @@ import torch
 
 from sag_delayed_activation.sag_core import SigmaWindow, attention_received
 from sag_delayed_activation.sampling.hooks import DelayedGuidance
+from sag_delayed_activation.sampling.prompt_graph import Typed
 from sag_delayed_activation.sampling.recorder import (
     AttentionCall,
     AttentionRecorder,
@@ -12,6 +13,7 @@ from sag_delayed_activation.sampling.recorder import (
     Evaluation,
     PromptAttention,
     PromptKey,
+    UnetCall,
 )
 from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance
 from sag_delayed_activation.sampling.sentences import GuidanceSkipped
@@ -122,29 +124,71 @@ def evaluation():
     return Evaluation(x, SIGMA, conds)
 
 
-def test_the_first_record_of_a_prompt_counts(evaluation):
-    for value in (1.0, 2.0):
-        evaluation.record(rows(1) + value, rows(1), told((1, "a")))
-    evaluation.record(rows(1) + 3, rows(1), told((1, "b")))
-    assert {key.prompt: firsts(attention.q) for key, attention in evaluation.by_prompt().items()} == {
-        "a": [1.0], "b": [3.0],
-    }  # fmt: skip
+def unet_call(evaluation, *looks, foreign=""):
+    """A call of the UNet in which the layer's attention is called with these queries, each `(value, what is told)`."""
+    call = UnetCall(evaluation, foreign)
+    for value, options in looks:
+        call.record(rows(1) + value, rows(1), options)
+    evaluation.take(call)
+
+
+def read(evaluation):
+    return {key.prompt: firsts(attention.q) for key, attention in evaluation.by_prompt().items()}
+
+
+def test_of_the_calls_of_the_unet_the_first_counts_for_each_prompt(evaluation):
+    unet_call(evaluation, (1.0, told((1, "a"))))
+    unet_call(evaluation, (2.0, told((1, "a"))))
+    unet_call(evaluation, (3.0, told((1, "b"))))
+    assert read(evaluation) == {"a": [1.0], "b": [3.0]}
+
+
+def test_of_the_forwards_in_a_call_the_last_counts_and_of_the_looks_in_it_the_first(evaluation):
+    its_own, the_pictures = told((1, "a")), told((1, "a"))
+    unet_call(evaluation, (1.0, its_own), (2.0, its_own), (3.0, the_pictures), (4.0, the_pictures))
+    assert read(evaluation) == {"a": [3.0]}
+
+
+def test_a_prompt_that_the_last_forward_left_out_is_read_in_the_last_that_had_it(evaluation):
+    unet_call(evaluation, (1.0, told((1, "a"))), (2.0, told((0, "b"))))
+    assert read(evaluation) == {"a": [1.0], "b": [2.0]}
+
+
+def test_two_calls_at_once_do_not_meet(evaluation):
+    """As on two GPUs."""
+    calls = [UnetCall(evaluation), UnetCall(evaluation)]
+    for value, (call, name) in enumerate(zip(calls, "ab", strict=True)):
+        call.record(rows(1) + value, rows(1), told((1, name)))
+    for call in reversed(calls):
+        evaluation.take(call)
+    assert read(evaluation) == {"a": [0.0], "b": [1.0]}
 
 
 def test_a_closed_evaluation_records_nothing_and_keeps_nothing(evaluation):
-    evaluation.record(rows(1), rows(1), told((1, "a")))
+    look = (1.0, told((1, "a")))
+    unet_call(evaluation, look)
     evaluation.predictions = [evaluation.x]
+    late = UnetCall(evaluation)
+    late.record(rows(1), rows(1), told((1, "a")))
     evaluation.close()
-    evaluation.record(rows(1), rows(1), told((1, "a")))
+    evaluation.take(late)
+    unet_call(evaluation, look)
     assert (evaluation.calls, evaluation.predictions) == ([], [])
 
 
-def test_before_the_next_call_of_the_unet_records_leave_its_graph(evaluation):
-    evaluation.record(rows(2), rows(2), told((1, "a"), (0, "b")))
-    evaluation.calls = [call._replace(traced=True) for call in evaluation.calls]
-    before = evaluation.calls[0].q
-    evaluation.unet_call_ends()
-    assert torch.equal(evaluation.calls[0].q, before) and evaluation.calls[0].q is not before
+def test_after_a_call_of_the_unet_what_it_recorded_leaves_its_graph(evaluation):
+    call = UnetCall(evaluation)
+    call.record(rows(2), rows(2), told((1, "a"), (0, "b")))
+    call.recorded = [attention._replace(traced=True) for attention in call.recorded]
+    evaluation.take(call)
+    ((kept,),) = evaluation.calls
+    assert torch.equal(kept.q, call.recorded[0].q) and kept.q is not call.recorded[0].q
+
+
+def test_what_else_computes_the_attention_is_kept_from_the_first_call_that_knows_it(evaluation):
+    for name in ("", "pack.Attention", ""):
+        unet_call(evaluation, foreign=name)
+    assert evaluation.foreign == "pack.Attention" and evaluation.calls == []
 
 
 def test_a_call_belongs_to_the_evaluation_of_its_sigma_whose_latent_it_has_or_whose_prompts_it_has_not(evaluation):
@@ -168,7 +212,7 @@ def test_it_knows_its_latent_its_sigma_and_whether_it_saw_some_prompts_alone(eva
 def test_a_prompt_is_found_by_its_list_or_where_that_was_copied_by_a_name_that_it_alone_has(evaluation):
     positive, negative = evaluation.conds
     twin = {"uuid": "positive"}  # of a region of the positive
-    evaluation.record(rows(3), rows(3), told((0, "positive"), (1, "negative"), (1, "positive")))
+    unet_call(evaluation, (0.0, told((0, "positive"), (1, "negative"), (1, "positive"))))
     assert evaluation.cond_index_of(positive, negative) == 0 and evaluation.cond_index_of(negative, positive) == 1
     assert evaluation.cond_index_of([*negative, twin], positive) == 1
     assert evaluation.cond_index_of([dict(negative[0])], None) == 1
@@ -182,7 +226,7 @@ def test_a_prompt_is_found_by_its_list_or_where_that_was_copied_by_a_name_that_i
 @pytest.fixture
 def node():
     settings = Settings(scale=0.5, blur_sigma=2.0, window=SigmaWindow(15, 0))
-    return DelayedGuidance(settings, SelfAttentionGuidance(settings, None, KEY), KEY)
+    return DelayedGuidance(settings, SelfAttentionGuidance(settings, None, KEY), KEY, Typed("a node", {}))
 
 
 def replace(q, k, v, extra_options):
@@ -193,24 +237,27 @@ def replace(q, k, v, extra_options):
 RECORDER = AttentionRecorder(KEY, 0, replace)
 
 
-def run_unet(options, **more):
+def run_unet(evaluation, **more):
     """The part of a UNet's call that the recorder sees."""
-    return RECORDER(rows(2), rows(2), rows(2), told((1, "a"), (0, "b"), **options, **more))
+    call = UnetCall(evaluation)
+    output = RECORDER(rows(2), rows(2), rows(2), told((1, "a"), (0, "b"), **{KEY: call}, **more))
+    evaluation.take(call)
+    return output
 
 
 def test_queries_and_keys_are_recorded_while_the_prompts_are_evaluated_and_no_longer(node):
     options, x, conds = {}, torch.zeros(1, 4, 8, 12), [[{"uuid": "b"}], [{"uuid": "a"}]]
     predictions = [x, x + 1]
-    run_unet(options)  # before any evaluation
 
     def evaluate(*_):
-        run_unet(options)
+        run_unet(options[KEY])
         return predictions
 
     assert node.around_evaluation(evaluate, None, conds, x, SIGMA, {"transformer_options": options}) is predictions
-    run_unet(options)  # another node's call, after it
     evaluation = options[KEY]
-    assert len(evaluation.calls) == 1 and firsts(evaluation.calls[0].q) == [0]  # the negative's row alone
+    run_unet(evaluation)  # another node's call, after it
+    ((kept,),) = evaluation.calls
+    assert firsts(kept.q) == [0]  # the negative's row alone
     assert evaluation.predictions == predictions and evaluation.predictions is not predictions
 
 
@@ -232,7 +279,7 @@ def test_an_error_closes_the_evaluation(node):
     options, x = {}, torch.zeros(1, 4, 8, 12)
 
     def evaluate(*_):
-        run_unet(options)
+        run_unet(options[KEY])
         raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"):
@@ -240,33 +287,59 @@ def test_an_error_closes_the_evaluation(node):
     assert not options[KEY].open and options[KEY].calls == []
 
 
-def test_what_stood_on_the_layer_before_computes_the_attention():
-    assert torch.equal(run_unet({}), rows(2) + 1)
+def test_what_stood_on_the_layer_before_computes_the_attention(evaluation):
+    assert torch.equal(run_unet(evaluation), rows(2) + 1)
+    assert torch.equal(RECORDER(rows(2), rows(2), rows(2), {}), rows(2) + 1)  # in no evaluation
 
 
 def test_the_other_transformers_of_a_block_are_not_recorded(evaluation):
-    run_unet({KEY: evaluation}, block_index=1)
+    run_unet(evaluation, block_index=1)
     assert evaluation.calls == []
-    run_unet({KEY: evaluation}, block_index=0)
+    run_unet(evaluation, block_index=0)
     assert len(evaluation.calls) == 1
 
 
-def test_the_pass_on_the_degraded_latent_is_counted_and_not_recorded():
+def test_of_the_pass_on_the_degraded_latent_the_calls_in_which_the_layer_ran_are_counted():
+    """A video model's layer has two attentions, and a cache may answer in the UNet's stead."""
     degraded = DegradedPass()
-    run_unet({KEY: degraded})
-    run_unet({KEY: degraded})
-    degraded.unet_call_ends()
-    assert degraded.unet_calls == 2 and degraded.includes(None, None, None)
+    look = (1.0, told((1, "a")))
+    unet_call(degraded, look, look)
+    unet_call(degraded)
+    unet_call(degraded, look)
+    assert degraded.unet_calls == 2 and UnetCall(degraded).includes(None, None, None)
 
 
-def test_after_a_run_the_hosts_cleanup_goes_on_to_what_stood_there_before():
-    class Replace:
-        cleaned = 0
+def test_a_call_belongs_to_what_its_evaluation_includes(evaluation):
+    call, x, conds = UnetCall(evaluation), evaluation.x, evaluation.conds
+    assert call.includes(x, evaluation.sigma, conds) and not call.includes(x, evaluation.sigma.clone(), conds)
 
-        def cleanup(self):
-            self.cleaned += 1
 
+class Replace:
+    """What knows all that the host may ask of a replace."""
+
+    def __init__(self, place="here"):
+        self.place, self.cleaned = place, 0
+
+    def to(self, place):
+        return Replace(place)
+
+    def models(self):
+        return [self.place]
+
+    def cleanup(self):
+        self.cleaned += 1
+
+
+def test_what_the_host_asks_of_a_replace_goes_on_to_what_stood_there_before():
     before = Replace()
-    AttentionRecorder(KEY, 0, before).cleanup()
-    AttentionRecorder(KEY, 0, replace).cleanup()
-    assert before.cleaned == 1
+    twice = AttentionRecorder(KEY, 0, AttentionRecorder("another node", 0, before))
+    moved = twice.to("there")
+    assert (twice.models(), moved.models()) == (["here"], ["there"])
+    twice.cleanup()
+    assert (before.cleaned, moved.previous.previous.cleaned) == (1, 0)
+    assert (moved.key, moved.transformer) == (twice.key, twice.transformer)
+
+
+def test_of_a_replace_that_knows_nothing_of_it_nothing_is_asked():
+    recorder = AttentionRecorder(KEY, 0, replace)
+    assert recorder.to("there") is recorder and recorder.models() == [] and recorder.cleanup() is None

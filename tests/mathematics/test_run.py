@@ -9,7 +9,9 @@ from sag_delayed_activation.sag_core import SigmaWindow
 from sag_delayed_activation.sampling import run as run_module
 from sag_delayed_activation.sampling.guidance import Guidance
 from sag_delayed_activation.sampling.masks import MaskStore
+from sag_delayed_activation.sampling.prompt_graph import Typed
 from sag_delayed_activation.sampling.run import Run
+from sag_delayed_activation.sampling.run_log import LastLine
 
 WINDOW, KEY = SigmaWindow(15, 0), "a node"
 LATENT = torch.ones(2, 1, 5, 5)
@@ -20,7 +22,7 @@ LARGEST = 14.6
 def begun(schedule=(2.0, 1.0, 0.0), latent=LATENT, keys=(KEY,)):
     run = Run(list(schedule), latent, LARGEST)
     for key in keys:
-        run.join(key, WINDOW, shown_on=None)
+        run.join(key, WINDOW, Typed("a node", {}), LastLine())
     return run
 
 

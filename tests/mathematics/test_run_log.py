@@ -1,12 +1,13 @@
 """What a run's line is made of, and when it warns; no host is needed."""
 
+import copy
 import logging
 
 import pytest
 import torch
 
 from sag_delayed_activation.sag_core import SigmaWindow
-from sag_delayed_activation.sampling.run_log import RunLog, say_once_that_runs_are_not_told
+from sag_delayed_activation.sampling.run_log import LastLine, RunLog, say_once_that_runs_are_not_told
 from sag_delayed_activation.sampling.sentences import REASONS, Phrase
 
 
@@ -87,3 +88,20 @@ def test_of_a_guider_that_begins_its_runs_itself_the_log_says_so_once(caplog):
     for _ in range(2):
         say_once_that_runs_are_not_told()
     assert len(caplog.records) == 1 and "what it does is not told" in caplog.text
+
+
+def test_a_line_is_no_news_right_after_itself_at_one_level_in_one_prompt():
+    last = LastLine()
+
+    def is_news(prompt="a prompt", **more):
+        return last.is_news(prompt, log_of(acted=[0], **more))
+
+    assert is_news() and not is_news()
+    for differs in ({"prompt": "another"}, {"not_finite": 1}, {"extra_calls": 5}):
+        assert is_news(**differs) and is_news() and not is_news()
+    assert is_news(None) and is_news(None)  # a script has no prompt
+    assert copy.deepcopy({"last": last})["last"] is last
+
+
+def test_a_run_that_ended_early_says_so_behind_all_else():
+    assert log_of(acted=[0], cut_short=True).text().endswith("; the run ended early")

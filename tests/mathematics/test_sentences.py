@@ -53,4 +53,4 @@ def test_an_error_says_its_reason_in_english():
 
 def test_where_a_reason_names_a_node_it_is_the_advanced_one_by_its_name():
     named = [text for text in REASONS.values() if "SAG" in text]
-    assert len(named) == 3 and [text for text in named if ADVANCED not in text] == []
+    assert len(named) == 4 and [text for text in named if ADVANCED not in text] == []

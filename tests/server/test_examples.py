@@ -1,4 +1,4 @@
-"""Every example on the real server, with a random checkpoint of SD1.5's shape: loaded, sampled, decoded, saved."""
+"""Every example on the real server, with a random checkpoint: loaded, sampled, decoded, saved."""
 
 import json
 import os
@@ -19,10 +19,10 @@ PACK = "sag-delayed-activation"
 COMPARED, BETWEEN = 4, 8  # pictures side by side in the examples that compare, and pixels between them
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    base = tmp_path_factory.mktemp("base")
-    with small_checkpoints(base), ComfyServer(Path(os.environ["COMFYUI_PATH"]), base, {PACK: ROOT}) as running:
+@pytest.fixture(scope="module", params=["SMALL", pytest.param("SD15", marks=pytest.mark.nightly)])
+def server(tmp_path_factory, request):
+    host, base = Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base")
+    with small_checkpoints(base, request.param), ComfyServer(host, base, {PACK: ROOT}) as running:
         yield running
 
 

@@ -4,10 +4,12 @@ The host's own are the real ones. Packs are on no registry, so each stands here 
 closure: ComfyUI before 0.14 copies objects when it clones a MODEL.
 """
 
+import copy
 import itertools
 
 import torch
-from comfy.ldm.modules.attention import optimized_attention
+from comfy.ldm.modules.attention import CrossAttention, optimized_attention
+from comfy.patcher_extension import WrappersMP
 from comfy_extras import nodes_freelunch, nodes_hypertile, nodes_model_downscale, nodes_pag, nodes_sag, nodes_tomesd
 from comfy_extras.nodes_model_advanced import RescaleCFG
 from tiny_unet import noise
@@ -236,8 +238,87 @@ def sliding(calc_cond_batch):
     return windows
 
 
+def reference(model, seen=None):
+    """Advanced-ControlNet's reference: in each forward of the UNet first one on its own latent."""
+    seen = [] if seen is None else seen
+
+    def wrapper(executor, x, *args, **options):
+        seen.append("its own")
+        executor(x.flip(-1) * 0.5, *args, **options)
+        seen.append("the picture")
+        return executor(x, *args, **options)
+
+    return hooked(lambda m: m.add_wrapper(WrappersMP.DIFFUSION_MODEL, wrapper))(model)
+
+
+def attention_address(number=0):
+    """Where the self-attention of that transformer of the middle block is."""
+    return f"diffusion_model.middle_block.1.transformer_blocks.{number}.attn1"
+
+
+def own_attention(model, number=0):
+    """The MODEL's own, though another clone's may be in place just now."""
+    return model.get_model_object(attention_address(number))
+
+
+class Louder(CrossAttention):
+    """RES4LYF's attention, and others with a forward of their own."""
+
+    def forward(self, *args, **options):
+        return super().forward(*args, **options) + 0.1
+
+
+def louder_twin(attention):
+    """Another module with the same weights."""
+    twin = copy.copy(attention)
+    twin.__class__ = Louder
+    return twin
+
+
+def foreign_attention(model):
+    return hooked(lambda m: m.add_object_patch(attention_address(), louder_twin(own_attention(m))))(model)
+
+
+class SharingUnit(torch.nn.Module):
+    """layerdiffuse's: it stands in the attention's place, and has no projections of its own."""
+
+    def __init__(self, attention):
+        super().__init__()
+        self.shared = attention
+
+    def forward(self, *args, **options):
+        return self.shared(*args, **options) * 1.1
+
+
+def attention_sharing(model):
+    return hooked(lambda m: m.add_object_patch(attention_address(), SharingUnit(own_attention(m))))(model)
+
+
+def counting_replace(model, index=None):
+    """A replace that has what the host asks of one; `asked` of the MODEL's says what it was asked."""
+    asked = []
+
+    def at(place):
+        def replace(q, k, v, extra_options):
+            return optimized_attention(q, k, v, extra_options["n_heads"]) * 1.1
+
+        replace.place = place
+        replace.to = lambda wanted: asked.append(("to", wanted)) or at(wanted)
+        replace.models = lambda: asked.append(("models", place)) or []
+        replace.cleanup = lambda: asked.append(("cleanup", place))
+        return replace
+
+    patched = hooked(lambda m: m.set_model_attn1_replace(at("here"), "middle", 0, index))(model)
+    patched.asked = asked
+    return patched
+
+
 ALL = {
     **NEIGHBOURS,
+    "reference": reference,
+    "foreign attention": foreign_attention,
+    "attention sharing": attention_sharing,
+    "counting replace": counting_replace,
     "pag": pag,
     "core sag": core_sag,
     "ip adapter": ip_adapter(),

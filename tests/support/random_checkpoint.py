@@ -50,7 +50,7 @@ def make_checkpoint(architecture: str, file: Path) -> None:
 
 
 @contextmanager
-def small_checkpoints(base: Path, architecture: str = "SD15") -> Iterator[None]:
+def small_checkpoints(base: Path, architecture: str) -> Iterator[None]:
     """What the examples load, in a server's folder while it lasts: pytest keeps the folder, and this is up to 2 GB.
 
     SDXL's examples get the small checkpoint too: all but the model's size is tried so, and that in tests/big.

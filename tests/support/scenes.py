@@ -268,12 +268,16 @@ class Own:
 
 
 # Wherever in the stack they stand.
-HIDING = {"fixed batch", "tiled diffusion", "hypertile to the middle", "tome in the middle", "core sag"}
+HIDING = {
+    "fixed batch", "tiled diffusion", "hypertile to the middle", "tome in the middle", "core sag", "foreign attention",
+    "attention sharing", "counting replace",
+}  # fmt: skip
 UNLIKE = [
     {"hypertile to the middle", "tome in the middle", "hypertile", "tome", "deep shrink", "core sag"},
     {"fixed batch", "tiled diffusion", "core sag"},
     {"fixed batch", "ip adapter", "nag"},
     {"tome in the middle", "pag"},
+    {"foreign attention", "attention sharing"},  # in one place
 ]
 
 advanced = st.fixed_dictionaries({
@@ -290,4 +294,5 @@ neighbours = st.lists(st.sampled_from(list(ALL)), max_size=4, unique=True).filte
     lambda names: all(len(group & set(names)) < 2 for group in UNLIKE)
 )
 nodes = st.tuples(neighbours, st.lists(owns, min_size=1, max_size=3)).map(lambda both: both[0] + both[1])
-stacks = nodes.flatmap(st.permutations)
+# Behind it a SAG node refuses, so it comes last.
+stacks = nodes.flatmap(st.permutations).map(lambda stack: sorted(stack, key="attention sharing".__eq__))

@@ -18,6 +18,8 @@ from lab.loading import load_pack
 load_pack()
 from sag_delayed_activation.sampling.hooks import DelayedGuidance  # noqa: E402
 from sag_delayed_activation.sampling.layers import Layer  # noqa: E402
+from sag_delayed_activation.sampling.prompt_graph import Typed  # noqa: E402
+from sag_delayed_activation.sampling.recorder import UnetCall  # noqa: E402
 from sag_delayed_activation.sampling.self_attention import SelfAttentionGuidance  # noqa: E402
 from sag_delayed_activation.sampling.settings import Settings  # noqa: E402
 
@@ -28,7 +30,7 @@ class JointAttentionRecorder:
     """The attention override of one call of an MMDiT. Its sequence is the text, then the image, row by row."""
 
     def __init__(self, options: dict[str, Any], key: str, block: int, latent: torch.Tensor, patch: int) -> None:
-        """`options` are the call's transformer options, `key` the evaluation's in them."""
+        """`options` are the call's transformer options, `key` the call's record in them."""
         self.options, self.key, self.block, self.calls = options, key, block, 0
         self.previous = options.get(OVERRIDE)
         grid = [-(-side // patch) for side in latent.shape[-2:]]  # the host pads odd sides
@@ -60,15 +62,20 @@ class DiTGuidance(SelfAttentionGuidance):
         """Give this call an override of its own. The host passes its options third after sigma."""
         concat, context, control, options = args
         patch = executor.class_obj.diffusion_model.patch_size
-        if self.key in options:
-            recorder = JointAttentionRecorder(options, self.key, self.layer.block[1], x, patch)
-            options = {**options, OVERRIDE: recorder}
-        return executor(x, t, concat, context, control, options, **rest)
+        if self.key not in options:
+            return executor(x, t, concat, context, control, options, **rest)
+        evaluation = options[self.key]
+        call = UnetCall(evaluation)
+        own = {**options, self.key: call}
+        own[OVERRIDE] = JointAttentionRecorder(own, self.key, self.layer.block[1], x, patch)
+        output: torch.Tensor = executor(x, t, concat, context, control, own, **rest)
+        evaluation.take(call)
+        return output
 
 
 def with_guidance(model: Any, settings: Settings, block: int) -> Any:
     """A clone of `model`, which holds an MMDiT, with guidance by the attention of that block."""
     patched, key = model.clone(), f"sag_delayed_activation_{uuid.uuid4().hex}"
     technique = DiTGuidance(settings, Layer(f"b{block}", ("dit", block), 0), key)
-    DelayedGuidance(settings, technique, key).install(patched)
+    DelayedGuidance(settings, technique, key, Typed("DiT", {})).install(patched)
     return patched

@@ -70,13 +70,13 @@ class Held:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": {"pack": ("STRING", {})}}
+        return {"required": {"pack": ("STRING", {})}, "optional": {"model": ("MODEL",)}}  # which is held meanwhile
 
     @classmethod
     def IS_CHANGED(cls, **_: Any) -> float:
         return float("nan")
 
-    def count(self, pack: str) -> dict[str, Any]:
+    def count(self, pack: str, model: Any = None) -> dict[str, Any]:
         gc.collect()
         objects = gc.get_objects()
         tensors = [item for item in objects if issubclass(type(item), torch.Tensor)]
