@@ -73,6 +73,20 @@
       app.canvas.ds.scale = scale;
       app.canvas.setDirty(true, true);
     },
+    view: () => [app.canvas.ds.scale, [...app.canvas.ds.offset]],
+    isLarger: (scale) => app.canvas.ds.scale > scale,
+    resize(id, width) {
+      nodeOf(id).setSize([width, nodeOf(id).size[1]]);
+      app.canvas.setDirty(true, true);
+    },
+    /** Of the widget, as the Parameters panel sets it. */
+    setWidth(id, width) {
+      if (width) widgetOf(id, "sag_strip").width = width;
+    },
+    isAsWide(id) {
+      const whole = nodeOf(id).size[0] * app.canvas.ds.scale;
+      return Math.abs(strip(id).getBoundingClientRect().width - whole) < 30;
+    },
     /** Whether undo will come back to a graph with this node. */
     willUndoTo(id) {
       active().changeTracker.checkState();
@@ -147,6 +161,30 @@
       const luminance = ([red, green, blue]) => 0.2126 * red + 0.7152 * green + 0.0722 * blue;
       const inks = [strip(id), strip(id).querySelector("span")].map((part) => getComputedStyle(part).color);
       return [...inks, getComputedStyle(strip(id)).backgroundColor].map((text) => luminance(parts(text)));
+    },
+
+    /** Counts the prompts that end. */
+    countEnds() {
+      window.ends = 0;
+      app.api.addEventListener("execution_success", () => ends++);
+    },
+    haveEnded: (count) => window.ends >= count,
+    setMode(id, mode) {
+      nodeOf(id).mode = mode;
+      app.canvas.setDirty(true, true);
+    },
+    /** Texts of the page's own line below a node's widgets. */
+    hostLines(id) {
+      const lines = nodeOf(id).widgets.filter((widget) => widget.name === "$$node-text-preview");
+      return lines.map((line) => `${line.value}`);
+    },
+    isRed: (id) => Boolean(strip(id).querySelector("span").style.color),
+    isCalm: (id) => !inPage.isRed(id),
+    /** Whether all of the line is to be seen: within the strip, which is within the node. */
+    fits(id) {
+      const [text, whole] = [strip(id).querySelector("span"), strip(id)].map((part) => part.getBoundingClientRect());
+      const { y, height } = inPage.area(id), line = strip(id).querySelector("span").parentElement;
+      return text.bottom <= whole.bottom && whole.bottom <= y + height && line.scrollHeight <= line.clientHeight + 1;
     },
 
     /** What the server tells of the sigma window's next run. */

@@ -2,6 +2,10 @@
 /** @param {ComfyNode} node @param {string} name */
 const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
+export const STRIP = "sag_strip"; // the widget that holds it
+/** @param {ComfyNode} node */
+export const hasStrip = (node) => !!widgetOf(node, STRIP);
+
 /** undefined where it is wired in, and so not known here. @param {ComfyNode} node @returns {any} */
 export function valueOf(node, name) {
   const slot = node.inputs.findIndex(({ widget }) => widget?.name === name);
