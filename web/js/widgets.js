@@ -35,7 +35,6 @@ export function showAsSteps(node, name, inSteps) {
   const widget = widgetOf(node, name), one = inSteps ? 1 : 0.01;
   const precision = inSteps && Number.isInteger(widget?.value) ? 0 : 2;
   if (!widget || (widget.options.precision === precision && widget.options.step2 === one)) return;
-  Object.assign(widget.options, { precision, step2: one });
-  if (node.widgets) node.widgets.push(/** @type {any} */ (node.widgets.pop())); // Nodes 2.0 looks at the list alone
+  widget.options = { ...widget.options, precision, step2: one };
   node.setDirtyCanvas(true, true);
 }
