@@ -34,3 +34,9 @@ def test_wheel_and_middle_button_over_the_strip_zoom_and_pan_the_canvas(comfy, g
     assert comfy.ask("view") == [now, moved]
     mouse.wheel(0, -120)
     comfy.wait("isLarger", scale)
+
+
+def test_the_strip_has_a_name_for_the_parameters_panel(comfy, find):
+    label = "id => app.graph.getNodeById(id).widgets.find(({ name }) => name === 'sag_strip').label"
+    find.element()
+    assert comfy.page.evaluate(label, find.id) == "Curve"

@@ -9,7 +9,7 @@ import { view as sigmaWindow } from "./sigma_window.js";
 import { ENGLISH, learn } from "./texts.js";
 import { define } from "./widgets.js";
 
-const PREVIEW = "SAG mask preview", PREVIEW_SIZE = /** @type {[number, number]} */ ([480, 520]); // to read a tile
+const PREVIEW = "SAG mask preview", PREVIEW_SIZE = /** @type {[number, number]} */ ([600, 720]); // to read a tile
 const KINDS = {
   "SAG delayed activation": { view: guidance, folds: true },
   "SAG delayed activation (advanced)": { view: guidance, folds: true },
