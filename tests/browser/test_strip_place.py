@@ -1,8 +1,11 @@
 """The strip's place on the page: as wide as its node, with the canvas's mouse where it has no use of its own."""
 
 import pytest
+from demo_graph import sampled
+from page_strip import Strip
 
 pytestmark = [pytest.mark.browser, pytest.mark.own_page]
+PANEL = "Comfy.RightSidePanel.IsOpen"
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 
 
@@ -14,6 +17,23 @@ def test_the_strip_is_as_wide_as_its_node(comfy, guide, width):
     for wide in (520, 400):
         comfy.ask("resize", guide.id, wide)
         comfy.wait("isAsWide", guide.id)
+
+
+@in_both_modes
+def test_it_is_so_after_the_parameters_panel_was_open_on_it_which_has_no_empty_row_for_it(fresh):
+    if not fresh.at.folds:
+        pytest.skip("this page has no such panel")
+    fresh.build(*sampled())
+    guide = Strip(fresh, "sag")
+    guide.element()
+    fresh.ask("select", guide.id)
+    fresh.ask("set", PANEL, True)
+    fresh.page.get_by_text("Parameters", exact=True).wait_for()
+    assert not fresh.page.get_by_text("Curve", exact=True).count()
+    fresh.ask("set", PANEL, False)
+    for _ in range(10):
+        fresh.drawn()
+    assert fresh.ask("isAsWide", guide.id)
 
 
 @in_both_modes

@@ -75,6 +75,7 @@
     },
     view: () => [app.canvas.ds.scale, [...app.canvas.ds.offset]],
     isLarger: (scale) => app.canvas.ds.scale > scale,
+    select: (id) => app.canvas.selectNode(nodeOf(id)),
     resize(id, width) {
       nodeOf(id).setSize([width, nodeOf(id).size[1]]);
       app.canvas.setDirty(true, true);

@@ -20,9 +20,12 @@ const heightOf = (node) => (setting(NODES_2) ? 0 : node.computeSize()[1]);
 export function addStrip(node, { view, folds }) {
   const isFolded = () => folds && setting(FOLDED), fold = folds ? () => setSetting(FOLDED, !isFolded()) : null;
   const strip = new Strip(() => remember(node), fold), getMinHeight = () => strip.height(isFolded()) + 2 * MARGIN;
-  const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight, getMaxHeight: getMinHeight };
+  const options = { serialize: false, hideOnZoom: false, margin: MARGIN, getMinHeight, getMaxHeight: getMinHeight,
+    hideInPanel: true }; // an empty row; pages that know no such option show it by its label
   const widget = node.addDOMWidget(STRIP, STRIP, strip.element, options);
   widget.serialize = false;
+  // As wide as its node: the Parameters panel gives it a width of its own, which the canvas would keep.
+  Object.defineProperty(widget, "width", { get: () => undefined, set: () => {} });
   node.setSize([Math.max(node.size[0], WIDTH), heightOf(node)]);
   handOn(strip.element);
   elements.set(node, strip.element);
@@ -34,12 +37,11 @@ export function addStrip(node, { view, folds }) {
       strip.fold((folded = isFolded()), say("folded"));
     }
     if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
-    widget.label = say("curve");
-    widget.width = undefined; // the Parameters panel sets its own, which the canvas would keep
     const width = strip.element.clientWidth, values = node.widgets?.map(({ name }) => [valueOf(node, name)]);
     const now = JSON.stringify([width, say("last"), values]);
     if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
     [shown, run] = [now, runOf(node)];
+    widget.label = say("curve");
     const high = strip.height(folded);
     strip.show(run?.isOff ? { ...view(node), line: retell(run) } : view(node, run));
     fit(node, strip.height(folded) - high);
