@@ -152,16 +152,18 @@ def draw_tiles(
 
 
 def label(run: RunMasks, step: StepMask, covered: float, several: bool) -> str:
-    """Such as `step 4   sigma 1.765   38 % masked`, if `covered` is 0.38; with the node, if `several` acted there."""
+    """Two lines, such as `step 4   sigma 1.765` and `38 % masked`, if `covered` is 0.38.
+
+    In the second the node, if `several` acted there.
+    """
     number = run.step_of(step.evaluation)
+    place = f"evaluation {step.evaluation}" if number is None else f"step {number}"
     parts = [
-        f"evaluation {step.evaluation}" if number is None else f"step {number}",
-        f"sigma {step.sigma:.4g}",
         f"{covered * 100:.0f} % masked",
         f"node {step.node + 1}" if several else "",
         "reused" if step.reused else "",
     ]
-    return "   ".join(filter(None, parts))
+    return f"{place}   sigma {step.sigma:.4g}\n" + "   ".join(filter(None, parts))
 
 
 def caption_of(run: RunMasks, certain: bool, shown: int, acted: int) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from comfy.latent_formats import LatentFormat
 
 LONGEST = 512  # pixels of the longer side of a tile's pictures, without the label
-LABEL_HEIGHT, LABEL_SIZE, CAPTION_SIZE = 72, 24, 19
+LABEL_HEIGHT, LABEL_SIZE, CAPTION_SIZE = 144, 50, 22  # to read the label where twenty tiles are a node's width
 NARROWEST = 360  # width of a tile: in less, the label would be too small to read
 GAP = 4  # between the pictures of a batch
 SHADE = 0.35  # brightness that is left outside the mask
@@ -73,7 +73,7 @@ def outline(inside: np.ndarray) -> np.ndarray:
 
 
 def tile(pictures: np.ndarray, masks: np.ndarray, label: str, caption: str) -> torch.Tensor:
-    """IMAGE [1, H, W, 3]: masks [B, h, w] over pictures [n, H, W, 3], repeated if n < B; two lines of text below."""
+    """IMAGE [1, H, W, 3]: masks [B, h, w] over pictures [n, H, W, 3], repeated if n < B; below, a label of two lines, and a caption."""
     rows, columns = tile_grid(len(masks))
     high, wide = pictures.shape[1:3]
     shrink = LONGEST / max(high * rows, wide * columns)
@@ -86,7 +86,9 @@ def tile(pictures: np.ndarray, masks: np.ndarray, label: str, caption: str) -> t
         picture = draw_mask(pictures[number % len(pictures)], mask, width, height)
         row, column = divmod(number, columns)
         canvas.paste(picture, left + column * (width + GAP), row * (height + GAP))
-    for y, text, size, colour in ((23, label, LABEL_SIZE, INK), (52, caption, CAPTION_SIZE, DIM)):
+    first, _, second = label.partition("\n")
+    lines = (28, first, LABEL_SIZE, INK), (82, second, LABEL_SIZE, INK), (126, caption, CAPTION_SIZE, DIM)
+    for y, text, size, colour in lines:
         canvas.text(full_width / 2, bottom + y, text, size, colour, "mm", widest=full_width - 16)
     return canvas.to_image()
 

@@ -1,4 +1,4 @@
-"""What a run did, told to the page from which it was queued: a line on the node, and numbers for its strip.
+"""What a run did, told to the page from which it was queued: the line of a node, and numbers for its strip.
 
 It goes through the host's own server, as the progress of a run does. If no server runs, or if a script without a page
 queued the prompt, nothing is sent. What is sent never holds a picture or a prompt.
@@ -67,9 +67,7 @@ def running_server() -> PromptServer | None:
 
 def send(server: PromptServer, node: str, log: RunLog) -> None:
     """Send the line and the numbers to the page whose prompt is being executed."""
-    text = log.text()
-    server.send_progress_text(f"⚠ {text}" if log.warns else text, node, sid=server.client_id)
-    server.send_sync(RUN_ENDED, {"node": node, "text": text, **details(log)}, sid=server.client_id)
+    server.send_sync(RUN_ENDED, {"node": node, "text": log.text(), **details(log)}, sid=server.client_id)
 
 
 def details(log: RunLog) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..sag_core import SigmaWindow
-from .sentences import Phrase
+from .sentences import REMEDY_OF, Phrase
 from .settings import NAME
 
 NO_FAULT = {"fadeIs0", "pureNoise", "noNegative", "negativeNotActive", "positiveNotActive"}  # expected, and no fault
@@ -79,10 +79,18 @@ class RunLog:
         return "; ".join(map(str, self.clauses()))
 
     def clauses(self) -> list[Phrase]:
-        """The parts of the line."""
+        """The parts of the line. A warning begins with what to do."""
         left_out = [Phrase.of("notFinite", number=self.not_finite)] if self.not_finite else []
         cut_short = [Phrase.of("cutShort")] if self.cut_short else []
-        return [self.what_was_done(), *left_out, *self.what_was_skipped(), *cut_short]
+        return [*self.what_to_do(), self.what_was_done(), *left_out, *self.what_was_skipped(), *cut_short]
+
+    def what_to_do(self) -> list[Phrase]:
+        """About a warning: each remedy once, that of the most frequent reason first."""
+        if not self.warns:
+            return []
+        wrong = ["notFinite"] if self.not_finite else [self.what_was_done().key]
+        wrong += [reason.key for reason, _ in Counter(self.skipped.values()).most_common()]
+        return [Phrase(remedy) for remedy in dict.fromkeys(map(REMEDY_OF.get, wrong)) if remedy]
 
     def what_was_done(self) -> Phrase:
         count = len(self.sigmas)

@@ -32,22 +32,40 @@ REASONS = {  # why guidance did not act on an evaluation
     "deepCache": "DeepCache would answer with features of another call",
     "cacheAnswered": "a cache answered in the UNet's place",
     "unetNotRun": "the UNet did not run: a cache skipped it, or an engine ran in its place",
-    "replaced": "{module} replaced the {stage} block's attention (layer {layer}); "
-    "another layer of SAG delayed activation (advanced) may do",
+    "replaced": "{module} replaced the {stage} block's attention (layer {layer})",
     "foreign": "{name} computes the {stage} block's attention in a way of its own, which reading layer {layer} would "
-    "switch off; another layer of SAG delayed activation (advanced) may do",
+    "switch off",
     "promptNotRun": "the UNet did not run the {role} prompt",
     "promptNotAllRun": "the UNet did not run all of the {role} prompt",
     "promptWithoutWeight": "the {role} prompt has no weight at this sigma",
-    "negativeNotActive": "the negative prompt is not active at this sigma; "
-    "branch auto of SAG delayed activation (advanced) takes the positive there",
-    "noNegative": "no negative prompt was evaluated (cfg 1, or a guider without one); "
-    "branch auto of SAG delayed activation (advanced) takes the positive there",
+    "negativeNotActive": "the negative prompt is not active at this sigma",
+    "noNegative": "no negative prompt was evaluated (cfg 1, or a guider without one)",
     "positiveNotActive": "the positive prompt is not active at this sigma",
     "noSuchMap": "attention of shape {shape} does not fit a {rows}x{columns} map",
     "keysChanged": "another node changed the keys: {keys} do not fit a {rows}x{columns} map",
     "batchSplit": "attention of {rows} rows does not fit {prompts} x {batch} pictures: another node splits the batch",
 }
+
+REMEDIES = {  # what to do about it: a warning begins with these
+    "raiseCfg": "raise cfg, or set branch to auto in SAG delayed activation (advanced)",
+    "widenPrompt": "widen the negative prompt's timestep range, "
+    "or set branch to auto in SAG delayed activation (advanced)",
+    "otherLayer": "choose another layer in SAG delayed activation (advanced)",
+    "otherWindow": "choose a window that holds some of the sigmas sampled",
+    "otherGuider": "sample with another guider",
+    "leaveOut": "leave out the node that does this",
+    "lowerDepth": "lower the depth of HyperTile, or of what is like it",
+    "largerPicture": "make each side of the picture at least 40 pixels",
+    "moreStrength": "give the prompt a strength above 0",
+    "fullPrecision": "start ComfyUI with --fp32-unet",
+}
+REMEDY_OF = {  # by the key of what went wrong
+    "noNegative": "raiseCfg", "negativeNotActive": "widenPrompt", "replaced": "otherLayer", "foreign": "otherLayer",
+    "noneInside": "otherWindow", "unasked": "otherGuider", "deepCache": "leaveOut", "cacheAnswered": "leaveOut",
+    "unetNotRun": "leaveOut", "hidden": "leaveOut", "promptNotRun": "leaveOut", "promptNotAllRun": "leaveOut",
+    "keysChanged": "leaveOut", "noSuchMap": "lowerDepth", "tooSmall": "largerPicture",
+    "promptWithoutWeight": "moreStrength", "notFinite": "fullPrecision",
+}  # fmt: skip
 
 
 class Phrase(NamedTuple):
@@ -62,7 +80,7 @@ class Phrase(NamedTuple):
 
     def __str__(self) -> str:
         """In English."""
-        return (SENTENCES | REASONS)[self.key].format(**dict(self.words))
+        return (SENTENCES | REASONS | REMEDIES)[self.key].format(**dict(self.words))
 
     def for_page(self) -> dict[str, Any]:
         """What the page needs to say it in its own language."""

@@ -47,6 +47,17 @@ def test_a_setting_of_the_page_switches_the_strips_off(switched_off, fresh):
     assert fresh.page.evaluate("app.extensionManager.setting.get('SAG delayed activation.Strips')") is False
 
 
+def test_on_a_page_that_hands_out_no_settings_the_strip_is_there_and_folds(fresh):
+    fresh.page.evaluate("() => { app.extensionManager = undefined; }")
+    fresh.build(*sampled())
+    guide = Strip(fresh, "sag")
+    for _ in range(2):
+        guide.element().query_selector("button").click()
+        fresh.wait("isFolded", guide.id)
+        guide.element().query_selector("button").click()
+        fresh.page.wait_for_function("id => !inPage.isFolded(id)", arg=guide.id)
+
+
 def made(comfy, nodes, links):
     """The prompt and the saved workflow of a graph, the workflow without the nodes' sizes."""
     comfy.build(nodes, links)

@@ -51,7 +51,6 @@ USED = {  # since: the version that brought it, or SERVER; "": the oldest that t
     "server.PromptServer.instance": ("the way to the page", SERVER),
     "PromptServer.client_id": ("the page whose prompt is executed; None for a script's", SERVER),
     "PromptServer.prompt_queue.currently_running": ("the prompt that is executed", SERVER),
-    "PromptServer.send_progress_text": ("the line on a node", SERVER),
     "PromptServer.send_sync": ("what the strip draws of a run", SERVER),
     # a MODEL, and what is in it
     "ModelPatcher.clone": ("the MODEL that was given stays as it is", ""),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES
+from sag_delayed_activation.sampling.sentences import REASONS, REMEDIES, SENTENCES
 
 pytestmark = pytest.mark.host
 ROOT = Path(__file__).parents[2]
@@ -94,8 +94,8 @@ def strips_texts():
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_every_language_has_the_texts_of_the_strips_and_of_a_runs_line_with_the_same_words_to_fill_in(locale):
     texts = strips_texts()
-    english = texts | SENTENCES | REASONS
-    assert len(texts) > 10 and len(english) == len(texts) + len(SENTENCES) + len(REASONS)
+    english = texts | SENTENCES | REASONS | REMEDIES
+    assert len(texts) > 10 and len(english) == sum(map(len, (texts, SENTENCES, REASONS, REMEDIES)))
     found = json.loads((LOCALES / locale / "main.json").read_text(encoding="utf-8"))["sagDelayedActivation"]
     assert found.keys() == english.keys()
 
@@ -110,7 +110,7 @@ def test_every_language_has_the_texts_of_the_strips_and_of_a_runs_line_with_the_
 @pytest.mark.parametrize("locale", LANGUAGES)
 def test_every_setting_of_the_page_has_its_name_in_every_language(locale):
     """Under its id, in which the page takes every point for an underscore."""
-    script = (ROOT / "web/js/sag.js").read_text(encoding="utf-8")
+    script = (ROOT / "web/js/settings.js").read_text(encoding="utf-8")
     ids = {name.replace(".", "_") for name in re.findall(r'"(SAG delayed activation\.\w+)"', script)}
     found = json.loads((LOCALES / locale / "settings.json").read_text(encoding="utf-8"))
     assert ids and found.keys() == ids

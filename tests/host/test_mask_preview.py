@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import itertools
 from types import SimpleNamespace
 
 import comfy.sample
@@ -46,7 +47,7 @@ def texts(monkeypatch):
 
 
 def labels(texts):
-    return [text for text in texts if " masked" in text]
+    return ["   ".join(pair) for pair in itertools.pairwise(texts) if " masked" in pair[1]]
 
 
 def steps(texts):
@@ -348,7 +349,7 @@ def failed(sag, model):
         (one_by_one, "This MODEL sampled pieces of 1x4x24x40, and no latent of 2x4x24x40."),
         (no_negative, "4 because no negative prompt was evaluated"),
         (outside, "none lay in the window from 1 to 0, sampled were 14.61 to 14.61"),
-        (outside_and_changed, "Of the newest run, perhaps of another picture: SAG delayed activation: acted on 0 of 1"),
+        (outside_and_changed, "Of the newest run, perhaps of another picture: SAG delayed activation: choose a window"),
     ],
 )
 def test_where_there_is_nothing_to_show_a_picture_says_why(sag, model, texts, case, why):

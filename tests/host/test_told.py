@@ -27,12 +27,9 @@ class Server:
     """Stands in for the host's: keeps what would be sent."""
 
     def __init__(self, client_id="a page", graph=ONE):
-        self.client_id, self.lines, self.events = client_id, [], []
+        self.client_id, self.events = client_id, []
         others = {0: (0, "another prompt", {}, {}, [])}
         self.prompt_queue = SimpleNamespace(currently_running={**others, 1: (1, "a prompt", graph, {}, [])})
-
-    def send_progress_text(self, text, node_id, sid):
-        self.lines.append((node_id, sid, text))
 
     def send_sync(self, event, data, sid):
         self.events.append((event, sid, json.loads(json.dumps(data, allow_nan=False))))
@@ -75,26 +72,25 @@ def test_a_run_is_told_once_to_the_client_whose_it_was_and_of_the_node_behind_th
     executed, sag, model, server
 ):
     executed(sag(model, sigma_start=5.0, sigma_end=1.0), steps=4)
-    [(node, sid, line)], [(event, whose, told)] = server.lines, server.events
-    assert (event, node, told["node"], sid, whose) == (
-        "sag_delayed_activation.run", "12:5", "12:5", "a page", "a page",
-    )  # fmt: skip
+    [(event, whose, told)] = server.events
+    assert (event, told["node"], whose) == ("sag_delayed_activation.run", "12:5", "a page")
     inside = [place for place, sigma in enumerate(told["sigmas"]) if 1.0 <= sigma <= 5.0]
     assert len(told["sigmas"]) == 4 and told["acted"] == inside != [] and told["skipped"] == []
     assert (told["start"], told["end"], told["warns"]) == (5.0, 1.0, False)
-    assert line == told["text"] and line.startswith(f"acted on {len(inside)} of 4 model evaluations, from sigma")
+    assert told["text"].startswith(f"acted on {len(inside)} of 4 model evaluations, from sigma")
 
 
 def test_it_is_the_line_of_the_log_without_the_packs_name(executed, sag, model, server, lines):
     executed(sag(model), steps=2)
-    assert lines() == [("INFO", f"SAG delayed activation: {server.lines[0][2]}")]
+    [(_, _, told)] = server.events
+    assert lines() == [("INFO", f"SAG delayed activation: {told['text']}")]
 
 
 @pytest.mark.parametrize("settings, cfg", [({"sigma_start": 0.01}, 7.0), ({}, 1.0)], ids=["no step", "cfg 1"])
 def test_a_run_in_which_it_never_acted_is_a_warning(executed, sag, model, server, settings, cfg):
     executed(sag(model, **settings), steps=2, cfg=cfg)
-    [(_, _, line)], [(_, _, told)] = server.lines, server.events
-    assert told["warns"] and line == f"⚠ {told['text']}" and "acted on 0 of 2" in line
+    [(_, _, told)] = server.events
+    assert told["warns"] and "acted on 0 of 2" in told["text"]
     assert told["skipped"] == ([0, 1] if cfg == 1 else [])
 
 
@@ -106,8 +102,8 @@ def test_the_first_part_of_a_sampling_is_none(executed, sag, model, server):
 
 def test_a_guider_that_asks_for_nothing_is_a_warning(executed, sag, model, server):
     executed(sag(model), bare)
-    [(_, _, line)], [(_, _, told)] = server.lines, server.events
-    assert line == "⚠ acted on no step: the guider that sampled calls no function after CFG"
+    [(_, _, told)] = server.events
+    assert told["text"] == "sample with another guider; acted on no step: the guider that sampled calls no function after CFG"
     assert (told["sigmas"], told["warns"]) == ([], True)
 
 
@@ -116,7 +112,7 @@ def test_a_line_that_the_log_does_not_repeat_is_told_each_time(executed, sag, mo
     patched = sag(model)
     for _ in range(3):
         executed(patched, steps=2)
-    assert len(lines()) == 1 and len(server.lines) == len(server.events) == 3
+    assert len(lines()) == 1 and len(server.events) == 3
 
 
 def test_two_nodes_on_one_model_are_told_apart(executed, sag, model, serve):
@@ -142,7 +138,7 @@ def test_of_one_that_failed_before_its_first_step_nothing_is_told(executed, sag,
 def test_nothing_is_sent_where_nobody_listens(executed, sag, model, serve, absent, said):
     serve(absent)
     executed(sag(model), steps=2)
-    assert absent is None or (absent.lines, absent.events) == ([], [])
+    assert absent is None or absent.events == []
     assert "acted on 2 of 2" in said()
 
 
@@ -150,7 +146,7 @@ def test_nothing_is_sent_outside_of_an_execution_nor_of_a_node_that_is_not_in_th
     for run, graph in ((sample, ONE), (executed, {"13": ONE["13"]})):
         server = serve(Server(graph=graph))
         run(sag(model), steps=2)
-        assert (server.lines, server.events) == ([], [])
+        assert server.events == []
 
 
 def test_another_module_of_that_name_is_no_server(executed, sag, model, monkeypatch, said):

@@ -40,11 +40,21 @@ def test_a_run_that_ended_before_its_first_guidance_is_told_from_one_outside_the
 
 
 def test_reasons_are_counted_the_most_frequent_first():
-    text = log_of(skipped={0: "one", 1: "two", 3: "two"}).text()
-    assert "acted on 0 of 4" in text and text.endswith("skipped 3 in the window: 2 because two; 1 because one")
+    one, two = Phrase("fadeIs0"), Phrase("deepCache")
+    text = log_of(skipped={0: one, 1: two, 3: two}).text()
+    assert "acted on 0 of 4" in text
+    assert text.endswith(f"skipped 3 in the window: 2 because {two}; 1 because {one}")
 
 
 # warnings
+
+
+def test_a_warning_begins_with_what_to_do_about_its_most_frequent_reason_and_says_it_once():
+    skipped = {0: "hidden", 1: "noNegative", 2: "noNegative", 3: "deepCache"}
+    warning = log_of(skipped={place: Phrase(key) for place, key in skipped.items()}).text()
+    assert warning.startswith("raise cfg, or set branch to auto in SAG delayed activation (advanced); leave out the ")
+    assert warning.count("leave out") == 1 and "; acted on 0 of 4 model evaluations; skipped 4" in warning
+    assert log_of(acted=[0], skipped={1: Phrase("noNegative")}).text().startswith("acted on 1 of 4")
 
 MEANT = ["fadeIs0", "pureNoise", "noNegative", "negativeNotActive", "positiveNotActive"]
 KEPT_AWAY = {0: Phrase("replaced"), 1: Phrase("hidden")}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sag_delayed_activation.sampling import sentences
-from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES, GuidanceSkipped, Phrase
+from sag_delayed_activation.sampling.sentences import REASONS, REMEDIES, REMEDY_OF, SENTENCES, GuidanceSkipped, Phrase
 from sag_delayed_activation.sampling.settings import ADVANCED
 
 ROOM = Path(sentences.__file__).parent
@@ -51,6 +51,11 @@ def test_an_error_says_its_reason_in_english():
         raise GuidanceSkipped("tooSmall", height=8, width=4)
 
 
-def test_where_a_reason_names_a_node_it_is_the_advanced_one_by_its_name():
-    named = [text for text in REASONS.values() if "SAG" in text]
-    assert len(named) == 4 and [text for text in named if ADVANCED not in text] == []
+def test_where_a_remedy_names_a_node_it_is_the_advanced_one_by_its_name():
+    named = [text for text in REMEDIES.values() if "SAG" in text]
+    assert len(named) == 3 and [text for text in named if ADVANCED not in text] == []
+
+
+def test_each_remedy_is_one_of_something_that_can_be_said():
+    assert {*REMEDY_OF.values()} == REMEDIES.keys()
+    assert REMEDY_OF.keys() <= SENTENCES.keys() | REASONS.keys()

@@ -40,6 +40,7 @@
     command: (name) => void app.extensionManager.command.execute(name),
     /** By the menu's command: to release Control+z may make a step of its own, if the page is busy as it comes. */
     undo: async () => void (await app.extensionManager.command.execute("Comfy.Undo")),
+    redo: async () => void (await app.extensionManager.command.execute("Comfy.Redo")),
     set: (setting, value) => app.extensionManager.setting.set(setting, value),
 
     values: (id) => Object.fromEntries((nodeOf(id).widgets ?? [])
@@ -60,6 +61,10 @@
       widgetOf(id, name).value = value;
       widgetOf(id, name).callback(value);
     },
+    move(id, by) {
+      nodeOf(id).pos = [nodeOf(id).pos[0] + by, nodeOf(id).pos[1]];
+      app.canvas.setDirty(true, true);
+    },
     unfold(id) {
       nodeOf(id).showAdvanced = true;
       app.canvas.draw(true, true);
@@ -67,6 +72,21 @@
     zoom(scale) {
       app.canvas.ds.scale = scale;
       app.canvas.setDirty(true, true);
+    },
+    view: () => [app.canvas.ds.scale, [...app.canvas.ds.offset]],
+    isLarger: (scale) => app.canvas.ds.scale > scale,
+    select: (id) => app.canvas.selectNode(nodeOf(id)),
+    resize(id, width) {
+      nodeOf(id).setSize([width, nodeOf(id).size[1]]);
+      app.canvas.setDirty(true, true);
+    },
+    /** Of the widget, as the Parameters panel sets it. */
+    setWidth(id, width) {
+      if (width) widgetOf(id, "sag_strip").width = width;
+    },
+    isAsWide(id) {
+      const whole = nodeOf(id).size[0] * app.canvas.ds.scale;
+      return Math.abs(strip(id).getBoundingClientRect().width - whole) < 30;
     },
     /** Whether undo will come back to a graph with this node. */
     willUndoTo(id) {
@@ -102,6 +122,19 @@
     /** The strip of a node once it is drawn, and in its place: it is born as wide as the page. */
     drawnStrip: (id) =>
       strip(id)?.querySelector("polyline") && strip(id).clientWidth < nodeOf(id).size[0] ? strip(id) : null,
+    /** What one sees where the node is, whosever it may be: window, curve, grips and line. */
+    look(id) {
+      const { x, y, width, height } = inPage.area(id);
+      const isThere = (place) => x < place[0] && place[0] < x + width && y < place[1] && place[1] < y + height;
+      const box = (element) => element.getBoundingClientRect();
+      const all = [...document.querySelectorAll(".sag-strip")];
+      const [seen, ...more] = all.filter((element) => isThere(middleOf(box(element))));
+      const places = (selector) => [...seen.querySelectorAll(selector)].map((element) => box(element).x - box(seen).x);
+      const of = (selector, name) => seen.querySelector(selector)?.getAttribute(name);
+      if (!seen || more.length) return null;
+      return { curve: of("polyline", "points"), window: [of("rect", "x"), of("rect", "width")],
+        grips: places("[role=slider] line"), line: seen.querySelector("span").innerText };
+    },
     line: (id) => strip(id)?.querySelector("span").innerText,
     says: (id, text) => inPage.line(id)?.includes(text),
     isFolded: (id) => !strip(id).querySelector("svg").getClientRects().length,
@@ -129,6 +162,30 @@
       const luminance = ([red, green, blue]) => 0.2126 * red + 0.7152 * green + 0.0722 * blue;
       const inks = [strip(id), strip(id).querySelector("span")].map((part) => getComputedStyle(part).color);
       return [...inks, getComputedStyle(strip(id)).backgroundColor].map((text) => luminance(parts(text)));
+    },
+
+    /** Counts the prompts that end. */
+    countEnds() {
+      window.ends = 0;
+      app.api.addEventListener("execution_success", () => ends++);
+    },
+    haveEnded: (count) => window.ends >= count,
+    setMode(id, mode) {
+      nodeOf(id).mode = mode;
+      app.canvas.setDirty(true, true);
+    },
+    /** Texts of the page's own line below a node's widgets. */
+    hostLines(id) {
+      const lines = nodeOf(id).widgets.filter((widget) => widget.name === "$$node-text-preview");
+      return lines.map((line) => `${line.value}`);
+    },
+    isRed: (id) => Boolean(strip(id).querySelector("span").style.color),
+    isCalm: (id) => !inPage.isRed(id),
+    /** Whether all of the line is to be seen: within the strip, which is within the node. */
+    fits(id) {
+      const [text, whole] = [strip(id).querySelector("span"), strip(id)].map((part) => part.getBoundingClientRect());
+      const { y, height } = inPage.area(id), line = strip(id).querySelector("span").parentElement;
+      return text.bottom <= whole.bottom && whole.bottom <= y + height && line.scrollHeight <= line.clientHeight + 1;
     },
 
     /** What the server tells of the sigma window's next run. */

@@ -12,6 +12,8 @@ from sag_delayed_activation.sampling.page import RUN_ENDED, details
 from sag_delayed_activation.sampling.run_log import RunLog
 from sag_delayed_activation.sampling.sentences import Phrase
 
+NOT_RUN = Phrase.of("promptNotRun", role=Phrase("negative"))
+
 
 class Strip:
     """That of a node which `comfy.add` has made, by its name there."""
@@ -31,6 +33,11 @@ class Strip:
         """The text below the curve."""
         self.element()
         return self.comfy.ask("line", self.id)
+
+    def seen(self) -> dict:
+        """What one sees where the node is: window, curve, grips and line, be they the node's or a removed one's."""
+        self.element()
+        return self.comfy.wait("look", self.id).json_value()
 
     def waits_for(self, text: str) -> None:
         """Until the line below the curve holds this."""
@@ -88,9 +95,9 @@ def window_of_20_steps(comfy: ComfyPage) -> Strip:
 
 
 def tell(comfy: ComfyPage, sigmas: Sequence[float], acted: Sequence[int], skipped: Sequence[int] = (),
-         start: float = 15.0, end: float = 0.0) -> None:  # fmt: skip
+         start: float = 15.0, end: float = 0.0, reason: Phrase = NOT_RUN) -> None:  # fmt: skip
     """Sends what the server tells of a run of the SAG node."""
-    why = {place: Phrase.of("promptNotRun", role=Phrase("negative")) for place in skipped}
+    why = {place: reason for place in skipped}
     log = RunLog(SigmaWindow(start, end), sigmas=[*sigmas], acted=[*acted], skipped=why)  # warns if it never acted
     run = {"node": str(comfy.ids["sag"]), "text": log.text(), **details(log)}
     comfy.server.post("/page_events", {"event": RUN_ENDED, "data": run})

@@ -44,16 +44,16 @@ export class Strip {
     this.triangle.addEventListener("pointerdown", (event) => event.stopPropagation());
     this.triangle.addEventListener("click", () => fold?.());
     this.text = html("span", {});
-    const cut = "overflow:hidden;display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2";
-    const line = { style: `height:${LINES}px;margin:4px 8px;${cut}` };
+    const line = { style: `min-height:${LINES}px;margin:4px 8px;overflow:hidden;overflow-wrap:anywhere` };
     const looks = "background:var(--comfy-input-bg,#222);color:var(--input-text,#ddd);border-radius:6px";
     const strip = { style: `${looks};overflow:hidden;user-select:none;font-size:11px;line-height:${LINES / 2}px` };
-    const below = html("div", line, ...(fold ? [this.triangle] : []), this.text);
-    this.element = html("div", strip, this.drawing, below);
+    this.below = html("div", line, ...(fold ? [this.triangle] : []), this.text);
+    this.element = html("div", strip, this.drawing, this.below);
     this.element.className = "sag-strip";
   }
 
-  static height = (folded) => LINES + 8 + (folded ? 0 : HEIGHT); // pixels
+  lines = LINES; // pixels: two lines of text, and more where a warning is longer
+  height = (folded) => this.lines + 8 + (folded ? 0 : HEIGHT); // pixels
 
   /** A line to drag from side to side, which is a slider for the keys. */
   grip(number, done) {
@@ -95,6 +95,8 @@ export class Strip {
     write(this.drawing, { width: this.element.clientWidth });
     this.text.textContent = this.text.title = view.line;
     this.text.style.color = view.warns ? WRONG : "";
+    this.below.style.maxHeight = view.warns ? "" : `${LINES}px`;
+    this.lines = this.below.offsetHeight;
     this.behind.replaceChildren(...this.picture(view));
     for (const [number, grip] of this.grips.entries()) {
       const { place = 0, label, text } = view.grips[number] ?? {};

@@ -1,7 +1,7 @@
 /** Every text of the strips in English. Other languages stand in `locales`, which the host hands out. */
 
 import { api } from "/scripts/api.js";
-import { app } from "/scripts/app.js";
+import { LANGUAGE, setting } from "./settings.js";
 
 export const ENGLISH = {
   steps: "steps {first} to {last} of {count}{end}: {calls}, sigma {high} to {low}",
@@ -22,6 +22,10 @@ export const ENGLISH = {
   inside: "{inside} of the last run's {count} evaluations lie inside",
   acted: "acted on {acted} of {count}: sigma {high} to {low}",
   skipped: ", {skipped} skipped",
+  off: "off in the last run: {why}",
+  zero: "{name} was 0",
+  bypassed: "bypassed or muted",
+  curve: "Curve",
   folded: "Fold the curve away on SAG delayed activation",
   between: "; ",
 };
@@ -29,7 +33,7 @@ export const ENGLISH = {
 const languages = {};
 /** Asks the host for the other languages. */
 export const learn = () => api.getCustomNodesI18n().then((found) => Object.assign(languages, found));
-const texts = () => languages[app.extensionManager.setting.get("Comfy.Locale")]?.sagDelayedActivation;
+const texts = () => languages[setting(LANGUAGE)]?.sagDelayedActivation;
 
 /** In the page's language if it has the text, else in English. @param {string} key */
 export const say = (key, words = {}) =>
@@ -39,4 +43,5 @@ export const say = (key, words = {}) =>
 const tell = ({ key, words }) =>
   say(key, Object.fromEntries(Object.entries(words).map(([name, word]) => [name, word?.key ? tell(word) : word])));
 /** @param {import("./runs.js").GuidanceRun} run */
-export const retell = ({ clauses, text }) => (texts() && clauses ? clauses.map(tell).join(say("between")) : text);
+export const retell = ({ clauses, text }) =>
+  clauses && (texts() || !text) ? clauses.map(tell).join(say("between")) : text; // of English the server knows more

@@ -2,6 +2,10 @@
 /** @param {ComfyNode} node @param {string} name */
 const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
+export const STRIP = "sag_strip"; // the widget that holds it
+/** @param {ComfyNode} node */
+export const hasStrip = (node) => !!widgetOf(node, STRIP);
+
 /** undefined where it is wired in, and so not known here. @param {ComfyNode} node @returns {any} */
 export function valueOf(node, name) {
   const slot = node.inputs.findIndex(({ widget }) => widget?.name === name);
@@ -31,7 +35,6 @@ export function showAsSteps(node, name, inSteps) {
   const widget = widgetOf(node, name), one = inSteps ? 1 : 0.01;
   const precision = inSteps && Number.isInteger(widget?.value) ? 0 : 2;
   if (!widget || (widget.options.precision === precision && widget.options.step2 === one)) return;
-  Object.assign(widget.options, { precision, step2: one });
-  if (node.widgets) node.widgets.push(/** @type {any} */ (node.widgets.pop())); // Nodes 2.0 looks at the list alone
+  widget.options = { ...widget.options, precision, step2: one };
   node.setDirtyCanvas(true, true);
 }
