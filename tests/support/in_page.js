@@ -69,8 +69,9 @@
       app.canvas.setDirty(true, true);
     },
     /** Whether undo will come back to a graph with this node. */
-    willUndoTo(id) {
+    async willUndoTo(id) {
       active().changeTracker.checkState();
+      await new Promise((done) => setTimeout(done, 100)); // page 1.58 adds to it what comes within 50 milliseconds
       return active().changeTracker.activeState.nodes.some((node) => `${node.id}` === `${id}`); // a number or a text
     },
 
@@ -107,6 +108,7 @@
     isFolded: (id) => !strip(id).querySelector("svg").getClientRects().length,
     middles: (id, selector) =>
       [...strip(id).querySelectorAll(selector)].map((element) => middleOf(element.getBoundingClientRect())),
+    told: (id) => [...strip(id).querySelectorAll(".sag-told")].map((text) => text.textContent),
     texts: (id) => [...strip(id).querySelectorAll("text")].map((text) => text.textContent),
     /** The middle of a grip, once it stands still and nothing lies over it. */
     async withinReach(id, label) {

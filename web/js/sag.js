@@ -2,6 +2,7 @@
 
 import { app } from "/scripts/app.js";
 import { view as guidance } from "./guidance.js";
+import { samplerBehind } from "./downstream.js";
 import { listen, runOf } from "./runs.js";
 import { view as sigmaWindow } from "./sigma_window.js";
 import { Strip } from "./strip.js";
@@ -35,7 +36,7 @@ function addStrip(node, view) {
     }
     if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
     const width = strip.element.clientWidth, values = node.widgets?.map(({ name }) => [valueOf(node, name)]);
-    const now = JSON.stringify([width, say("last"), values]);
+    const now = JSON.stringify([width, say("last"), values, folds && samplerBehind(node)]);
     if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
     [shown, run] = [now, runOf(node)];
     strip.show(view(node, run));

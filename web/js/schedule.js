@@ -60,11 +60,31 @@ export function points(steps) {
   return steps.map((sigma, i) => ({ place: (i + 0.5) / steps.length, height: (Math.log(sigma) - low) / range }));
 }
 
-/** At most eleven round steps, from 0. */
-export function stepTicks(count) {
+/** At most eleven round steps, from 0. The first is written out. */
+export function stepTicks(count, first) {
   const stride = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((stride) => count <= 11 * stride) ?? 1000;
   const steps = Array.from({ length: Math.ceil(count / stride) }, (_, i) => i * stride);
-  return steps.map((step) => ({ place: (step + 0.5) / count, text: `${step}` }));
+  return steps.map((step) => ({ place: (step + 0.5) / count, text: step ? `${step}` : first }));
+}
+
+const ROUND = [100, 10, 1, 0.1, 0.01].flatMap((decade) => [5 * decade, 2 * decade, decade]), APART = 0.06;
+
+/** Round sigmas, as many as can be read beside one another. The first is written out. */
+export function sigmaTicks(axis) {
+  const ticks = [];
+  for (const sigma of ROUND) {
+    const place = axis.place(sigma), before = ticks[ticks.length - 1]?.place ?? -APART / 3;
+    if (place - before > APART && place < 1) ticks.push({ place, text: `${ticks.length ? "" : "sigma "}${short(sigma)}` });
+  }
+  return ticks;
+}
+
+export const within = (low, value, high) => Math.max(low, Math.min(value, high));
+
+/** What lies between two sigmas, halfway to the eye, to as few decimals as keep it there, and no fewer than two. */
+export function between(high, low) {
+  const middle = Math.sqrt(high * low), decimals = [2, 3, 4, 5, 6].map((digits) => Number(middle.toFixed(digits)));
+  return decimals.find((value) => low < value && value < high) ?? middle;
 }
 
 /** A number as people write it. */
