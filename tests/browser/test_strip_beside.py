@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 
 PERCENT_AT = """async sigma =>
-    (await import("/extensions/sag-delayed-activation/js/percent.js")).percentAt(sigma)"""
+    (await import("/extensions/sag-delayed-activation/js/percent.js")).percentAt(sigma, null)"""
 
 
 @pytest.fixture

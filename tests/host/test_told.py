@@ -8,6 +8,7 @@ import pytest
 from tiny_unet import bare, in_stages, sample
 
 from sag_delayed_activation.sampling.page import node_under_way
+from sag_delayed_activation.sampling.schedule import read_once
 
 pytestmark = pytest.mark.host
 
@@ -100,6 +101,35 @@ def test_a_guider_that_asks_for_nothing_is_a_warning(executed, model, server):
 def test_two_nodes_on_one_model_are_told_apart(executed, model, server):
     sample(executed(executed(model, "7", sigma_start=3.0), "8", sigma_end=3.0), steps=4)
     assert sorted(told["node"] for _, _, told in server.events) == ["7", "8"]
+
+
+@pytest.fixture
+def not_read_yet():
+    """The models' percents, nor are those that a test has made kept."""
+    read_once.cache_clear()
+    yield
+    read_once.cache_clear()
+
+
+@pytest.mark.usefixtures("not_read_yet")
+def test_the_page_is_told_the_models_percents_which_are_read_once(executed, model, server, monkeypatch):
+    model_sampling, asked = model.get_model_object("model_sampling"), []
+    read = model_sampling.percent_to_sigma
+    monkeypatch.setattr(model_sampling, "percent_to_sigma", lambda percent: asked.append(percent) or read(percent))
+    for _ in range(2):
+        sample(executed(model), steps=2)
+    (_, _, first), (_, _, second) = server.events
+    assert first["percents"] == second["percents"] and len(first["percents"]) == 101 and len(asked) == 99
+    assert first["percents"][50] == pytest.approx(1.6156, rel=1e-3)
+
+
+@pytest.mark.usefixtures("not_read_yet")
+@pytest.mark.parametrize("given", [None, float("nan")])
+def test_a_model_without_percents_is_sampled_and_told_without_them(executed, model, server, monkeypatch, given):
+    monkeypatch.setattr(model.get_model_object("model_sampling"), "percent_to_sigma", lambda percent: given)
+    sample(executed(model), steps=2)
+    ((_, _, told),) = server.events
+    assert told["percents"] is None and told["acted"]
 
 
 @pytest.mark.parametrize("absent", [None, Server(client_id=None)], ids=["no server runs", "a script's prompt"])

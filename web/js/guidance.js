@@ -26,7 +26,7 @@ export function view(node, run) {
     window: isWindow ? places : null,
     grips: given.map((value, i) => {
       const text = i && value === 0 ? say("last") : `sigma ${short(value ?? 0)}`;
-      return value === undefined ? null : { label: ENDS[i], place: places[i], text, told: [text, percentAt(value, run?.percents)] };
+      return value === undefined ? null : { label: ENDS[i], place: places[i], text, told: [text, percentAt(value, run?.percents ?? null)] };
     }),
     ticks: sigmaTicks(axis),
     ...(refusal ? { line: refusal, warns: true } : isKnown ? lineOf() : { line: say("wired") }),
@@ -62,7 +62,7 @@ function presetsOf(steps, set) {
   const count = steps.length, third = Math.ceil(count / 3), middle = Math.min(third, Math.ceil(count / 2) - 1);
   const before = (step) => between(steps[step - 1], steps[step]);
   const ofSteps = (from, to) => [from ? before(from) : UNBOUNDED, to < count ? before(to) : 0];
-  const presets = { all: [UNBOUNDED, 0], first: ofSteps(0, third), middle: ofSteps(middle, count - middle),
+  const presets = { allSteps: [UNBOUNDED, 0], firstThird: ofSteps(0, third), middleThird: ofSteps(middle, count - middle),
     lastThird: ofSteps(count - third, count), interval: INTERVAL };
   return Object.entries(presets).map(([name, sigmas]) => ({ text: say(name), choose: () => set(sigmas) }));
 }

@@ -3,7 +3,7 @@
 import { Axis, short, STABLE_DIFFUSION } from "./schedule.js";
 import { say } from "./texts.js";
 
-/** @param {number} sigma @param {number[]} [percents] of the MODEL, once a run has told them */
+/** @param {number} sigma @param {number[] | null} percents of the MODEL, once a run has told them */
 export function percentAt(sigma, percents) {
   const percent = short(new Axis(percents ?? STABLE_DIFFUSION).place(sigma));
   return say(percents ? "percent" : "percentGuess", { percent });

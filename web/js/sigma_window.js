@@ -99,7 +99,7 @@ function gripsOf(inputs, window, unit, { axis, way }, run) {
   return ENDS.map((label, i) => {
     const place = window[i], value = inputs[label], text = unit.text(value);
     const sigma = place > 0 ? (place < 1 ? axis.sigma(place) : 0) : Infinity; // nothing lies beyond the borders
-    const other = inputs.unit === "step" ? percentAt(sigma, run?.percents) : `sigma ${short(way.sigma(value))}`;
+    const other = inputs.unit === "step" ? percentAt(sigma, run?.percents ?? null) : `sigma ${short(way.sigma(value))}`;
     return { label, place, text, told: [text, other] };
   });
 }
