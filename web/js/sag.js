@@ -36,7 +36,7 @@ function addStrip(node, view) {
     }
     if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
     const width = strip.element.clientWidth, values = node.widgets?.map(({ name }) => [valueOf(node, name)]);
-    const now = JSON.stringify([width, say("last"), values, folds && samplerBehind(node)]);
+    const now = JSON.stringify([width, say("last"), values, folds && !runOf(node) && samplerBehind(node)]);
     if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
     [shown, run] = [now, runOf(node)];
     strip.show(view(node, run));

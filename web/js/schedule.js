@@ -6,8 +6,13 @@
 
 /** The height at `x` of the line through the points (xs, ys), xs rising; outside of them that of its end. */
 function interpolate(xs, ys, x) {
-  const after = xs.findIndex((known) => known >= x);
-  if (after <= 0) return ys[after < 0 ? ys.length - 1 : 0];
+  let after = 0, beyond = xs.length; // a percent has its place among a thousand
+  while (after < beyond) {
+    const middle = (after + beyond) >> 1;
+    if (xs[middle] >= x) beyond = middle;
+    else after = middle + 1;
+  }
+  if (!after || after === xs.length) return ys[after ? after - 1 : 0];
   const share = (x - xs[after - 1]) / (xs[after] - xs[after - 1]);
   return ys[after - 1] + share * (ys[after] - ys[after - 1]);
 }
@@ -37,11 +42,18 @@ export const STABLE_DIFFUSION = (() => {
   return betas.map((beta) => Math.sqrt(1 / (kept *= 1 - beta) - 1)).reverse();
 })();
 
+const ways = new WeakMap();
+/** From the model's largest sigma down, made once of each list. @param {number[]} percents @returns {Axis} */
+export function wayOf(percents) {
+  if (!ways.has(percents)) ways.set(percents, new Axis(percents));
+  return ways.get(percents);
+}
+
 const DROPPING = ["dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"]; // of one step more the host drops the last
 
 /** What KSampler's schedule will be like; other schedulers than these four are drawn as normal. */
 export function guess(percents, scheduler, steps, denoise, sampler) {
-  const dropped = DROPPING.includes(sampler) ? 1 : 0, axis = new Axis(percents);
+  const dropped = DROPPING.includes(sampler) ? 1 : 0, axis = wayOf(percents);
   const kept = denoise < 1 ? Math.floor(steps / denoise) : steps, count = kept + dropped;
   const [high, low] = [percents[0], percents[percents.length - 1]];
   const formulas = {

@@ -2,7 +2,7 @@
 
 import { percentAt } from "./percent.js";
 import { TO_THE_END, windowError } from "./refusals.js";
-import { Axis, guess, points, short, STABLE_DIFFUSION, stepTicks, within } from "./schedule.js";
+import { Axis, guess, points, short, STABLE_DIFFUSION, stepTicks, wayOf, within } from "./schedule.js";
 import { say } from "./texts.js";
 import { optionsOf, setValue, valueOf } from "./widgets.js";
 
@@ -42,7 +42,7 @@ function scheduleOf(inputs, run) {
   const isGuess = !run || !OF_THE_SCHEDULE.every(isSame), percents = run?.percents ?? STABLE_DIFFUSION;
   const { scheduler = "normal", steps: number = 20, denoise = 1, sampler_name } = inputs;
   const steps = isGuess ? guess(percents, scheduler, number, denoise, sampler_name) : run.sigmas.slice(0, -1);
-  const axis = Axis.ofSteps(steps), way = new Axis(percents), active = isGuess ? null : run.active;
+  const axis = Axis.ofSteps(steps), way = wayOf(percents), active = isGuess ? null : run.active;
   return { steps, count: steps.length, isGuess, active, highest: percents[0], axis, way };
 }
 

@@ -28,6 +28,7 @@ const LINES = 30; // pixels: two lines of text below the drawing
 
 export class Strip {
   view = /** @type {View} */ ({});
+  width = 0; // pixels, when it was drawn: to ask the page for it between two changes costs a layout
   told = []; // the ends whose values stand beside them
   /** @param {() => void} done follows a drag or a key @param {(() => void) | null} fold what the triangle does */
   constructor(done, fold) {
@@ -70,7 +71,7 @@ export class Strip {
   /** @param {View} view */
   show(view) {
     this.view = view;
-    const { grips, window } = view, width = this.element.clientWidth, [from, to] = window ?? [0, 0];
+    const { grips, window } = view, width = (this.width = this.element.clientWidth), [from, to] = window ?? [0, 0];
     write(this.drawing, { width });
     this.element.title = say("how");
     this.text.textContent = this.text.title = view.line;
@@ -94,12 +95,12 @@ export class Strip {
     this.told = ends;
     const texts = ends.flatMap((end) => {
       const { told = [], place = 0 } = this.view.grips[end] ?? {};
-      return [...beside(told, end, this.x(place), this.element.clientWidth)];
+      return [...beside(told, end, this.x(place), this.width)];
     });
     this.beside.replaceChildren(...texts);
   }
 
-  x = (place) => SIDE + place * Math.max(1, this.element.clientWidth - 2 * SIDE);
+  x = (place) => SIDE + place * Math.max(1, this.width - 2 * SIDE);
 
   /** The place under the mouse, at any zoom. */
   placeAt(clientX) {
