@@ -75,4 +75,5 @@ def details(log: RunLog) -> dict[str, Any]:
     return {
         "sigmas": log.sigmas, "acted": log.acted, "skipped": list(log.skipped), "warns": log.warns,
         "start": log.window.start, "end": log.window.end, "clauses": [clause.for_page() for clause in log.clauses()],
+        "percents": log.percents,
     }  # fmt: skip

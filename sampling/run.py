@@ -56,6 +56,7 @@ class Run:
         other run may be a part of one.
         """
         self.masks, self.nodes, self.has_steps = RunMasks(schedule), dict[str, NodeRun](), len(schedule) > 1
+        self.percents: list[float] | None = None  # of the model, for the page
         is_empty = latent is None or not latent.any()
         begins_at_largest = bool(schedule) and schedule[0] >= largest_sigma * (1 - NEAR)
         self.is_whole = schedule[-1:] == [0.0] and (is_empty or begins_at_largest)
@@ -63,7 +64,7 @@ class Run:
     def join(self, key: str, window: SigmaWindow, typed: Typed, last_line: LastLine) -> None:
         """Let the node named `key` take part. It may do so already, if a sampling is nested in this run."""
         if key not in self.nodes:
-            log = RunLog(window, self.is_whole, node=len(self.nodes))
+            log = RunLog(window, self.is_whole, node=len(self.nodes), percents=self.percents)
             self.nodes[key] = NodeRun(log, self.masks, typed, last_line)
 
     def end(self, latent: torch.Tensor | None, store: MaskStore) -> None:

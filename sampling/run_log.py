@@ -33,6 +33,7 @@ class RunLog:
     window: SigmaWindow
     is_whole: bool = True  # whether the run is a whole sampling, and no part of one
     node: int = 0  # its number among the run's SAG nodes, from 0
+    percents: list[float] | None = None  # of the model, as `percents_of` has them: for the page
     sigmas: list[float] = field(default_factory=list)  # of every evaluation
     acted: list[int] = field(default_factory=list)  # places in `sigmas` of those on which it acted
     not_finite: int = 0  # how often guidance was left out for at least one picture of the batch

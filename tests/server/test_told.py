@@ -25,7 +25,8 @@ def test_the_page_whose_prompt_it_was_hears_what_the_node_did_and_no_other(serve
     heard, calls = queue_as_page(server, workflow(1, sigma_start=5.0))
     [told] = heard.told
     assert told["node"] == "sag" and heard.lines == []  # the page writes the line, in its own language
-    assert told["text"].startswith(f"acted on {len(told['acted'])} of 2 model evaluations") and calls == 2 + len(told["acted"])
+    acted = len(told["acted"])
+    assert told["text"].startswith(f"acted on {acted} of 2 model evaluations") and calls == 2 + acted
     assert set(told) == {"node", "sigmas", "acted", "skipped", "start", "end", "text", "clauses", "warns"}
 
 

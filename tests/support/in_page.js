@@ -89,8 +89,9 @@
       return Math.abs(strip(id).getBoundingClientRect().width - whole) < 30;
     },
     /** Whether undo will come back to a graph with this node. */
-    willUndoTo(id) {
+    async willUndoTo(id) {
       active().changeTracker.checkState();
+      await new Promise((done) => setTimeout(done, 100)); // page 1.58 adds to it what comes within 50 milliseconds
       return active().changeTracker.activeState.nodes.some((node) => `${node.id}` === `${id}`); // a number or a text
     },
 
@@ -140,6 +141,7 @@
     isFolded: (id) => !strip(id).querySelector("svg").getClientRects().length,
     middles: (id, selector) =>
       [...strip(id).querySelectorAll(selector)].map((element) => middleOf(element.getBoundingClientRect())),
+    told: (id) => [...strip(id).querySelectorAll(".sag-told")].map((text) => text.textContent),
     texts: (id) => [...strip(id).querySelectorAll("text")].map((text) => text.textContent),
     /** The middle of a grip, once it stands still and nothing lies over it. */
     async withinReach(id, label) {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from comfy_page import ComfyPage
 from demo_graph import sampled, window
@@ -79,6 +81,43 @@ class Strip:
         mouse.up()
         self.comfy.drawn()
 
+    def knob(self, label: str) -> tuple[float, float]:
+        """The middle of a grip's knob, which it has for itself where two grips meet."""
+        return self.middles(f'[role=slider][aria-label="{label}"] circle')[0]
+
+    def shade(self) -> tuple[float, float]:
+        """The middle of the shade."""
+        return self.middles("svg > rect")[0]
+
+    def pull(self, place: tuple[float, float], by: float) -> None:
+        """With the mouse, from a place in the page to the right by so many pixels."""
+        with self.pulling(place, by):
+            pass
+
+    @contextmanager
+    def pulling(self, place: tuple[float, float], by: float) -> Iterator[None]:
+        """The button is still down meanwhile."""
+        (x, y), mouse = place, self.comfy.page.mouse
+        mouse.move(x, y)
+        mouse.down()
+        mouse.move(x + by, y, steps=4)
+        self.comfy.drawn()
+        yield
+        mouse.up()
+        self.comfy.drawn()
+
+    def told(self) -> list[str]:
+        """What stands beside the grips."""
+        self.comfy.drawn()
+        return self.comfy.ask("told", self.id)
+
+    def choose(self, preset: str) -> None:
+        """By mouse, from the small menu."""
+        for selector in ("[aria-haspopup=menu]", f'[role=menuitem]:text-is("{preset}")'):
+            box = self.element().wait_for_selector(selector).bounding_box()
+            self.comfy.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        self.comfy.drawn()
+
     def key(self, label: str, *keys: str) -> None:
         self.grip(label).focus()
         for key in keys:
@@ -95,9 +134,9 @@ def window_of_20_steps(comfy: ComfyPage) -> Strip:
 
 
 def tell(comfy: ComfyPage, sigmas: Sequence[float], acted: Sequence[int], skipped: Sequence[int] = (),
-         start: float = 15.0, end: float = 0.0, reason: Phrase = NOT_RUN) -> None:  # fmt: skip
+         start: float = 15.0, end: float = 0.0, reason: Phrase = NOT_RUN, **more: Any) -> None:  # fmt: skip
     """Sends what the server tells of a run of the SAG node."""
     why = {place: reason for place in skipped}
     log = RunLog(SigmaWindow(start, end), sigmas=[*sigmas], acted=[*acted], skipped=why)  # warns if it never acted
-    run = {"node": str(comfy.ids["sag"]), "text": log.text(), **details(log)}
+    run = {"node": str(comfy.ids["sag"]), "text": log.text(), **details(log), **more}
     comfy.server.post("/page_events", {"event": RUN_ENDED, "data": run})

@@ -1,6 +1,7 @@
 /** A strip on its node: how wide and high it is there, and what keeps it up to date. */
 
 import { app } from "/scripts/app.js";
+import { samplerBehind } from "./downstream.js";
 import { runOf } from "./runs.js";
 import { FOLDED, NODES_2, setSetting, setting } from "./settings.js";
 import { Strip } from "./strip.js";
@@ -38,7 +39,7 @@ export function addStrip(node, { view, folds }) {
     }
     if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
     const width = strip.element.clientWidth, values = node.widgets?.map(({ name }) => [valueOf(node, name)]);
-    const now = JSON.stringify([width, say("last"), values]);
+    const now = JSON.stringify([width, say("last"), values, folds && !runOf(node) && samplerBehind(node)]);
     if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
     [shown, run] = [now, runOf(node)];
     widget.label = say("curve");

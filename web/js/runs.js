@@ -13,10 +13,11 @@
  * - node: its id as the host knows it while it executes; "12:5" is node 5 in the subgraph of node 12
  * - sigmas: of the model evaluations, in their order; acted, skipped: places in that list, both inside the window
  * - start, end: the window's upper and lower end, which the page cannot know where they are wired in
+ * - percents: as above, of the model that was sampled; null if it has none
  * - text: the log's line without the pack's name; clauses: what it is made of; warns: whether something went wrong
  * One whose node was off has `isOff` and `clauses` alone, and is the page's own.
  * @typedef {{ node: string, sigmas: number[], acted: number[], skipped: number[], start: number, end: number,
- *   text: string, clauses: any[], warns: boolean }} GuidanceRun
+ *   percents: number[] | null, text: string, clauses: any[], warns: boolean }} GuidanceRun
  */
 import { api } from "/scripts/api.js";
 import { app } from "/scripts/app.js";

@@ -6,8 +6,13 @@
 
 /** The height at `x` of the line through the points (xs, ys), xs rising; outside of them that of its end. */
 function interpolate(xs, ys, x) {
-  const after = xs.findIndex((known) => known >= x);
-  if (after <= 0) return ys[after < 0 ? ys.length - 1 : 0];
+  let after = 0, beyond = xs.length; // a percent has its place among a thousand
+  while (after < beyond) {
+    const middle = (after + beyond) >> 1;
+    if (xs[middle] >= x) beyond = middle;
+    else after = middle + 1;
+  }
+  if (!after || after === xs.length) return ys[after ? after - 1 : 0];
   const share = (x - xs[after - 1]) / (xs[after] - xs[after - 1]);
   return ys[after - 1] + share * (ys[after] - ys[after - 1]);
 }
@@ -37,11 +42,18 @@ export const STABLE_DIFFUSION = (() => {
   return betas.map((beta) => Math.sqrt(1 / (kept *= 1 - beta) - 1)).reverse();
 })();
 
+const ways = new WeakMap();
+/** From the model's largest sigma down, made once of each list. @param {number[]} percents @returns {Axis} */
+export function wayOf(percents) {
+  if (!ways.has(percents)) ways.set(percents, new Axis(percents));
+  return ways.get(percents);
+}
+
 const DROPPING = ["dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"]; // of one step more the host drops the last
 
 /** What KSampler's schedule will be like; other schedulers than these four are drawn as normal. */
 export function guess(percents, scheduler, steps, denoise, sampler) {
-  const dropped = DROPPING.includes(sampler) ? 1 : 0, axis = new Axis(percents);
+  const dropped = DROPPING.includes(sampler) ? 1 : 0, axis = wayOf(percents);
   const kept = denoise < 1 ? Math.floor(steps / denoise) : steps, count = kept + dropped;
   const [high, low] = [percents[0], percents[percents.length - 1]];
   const formulas = {
@@ -60,11 +72,31 @@ export function points(steps) {
   return steps.map((sigma, i) => ({ place: (i + 0.5) / steps.length, height: (Math.log(sigma) - low) / range }));
 }
 
-/** At most eleven round steps, from 0. */
-export function stepTicks(count) {
+/** At most eleven round steps, from 0. The first is written out. */
+export function stepTicks(count, first) {
   const stride = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((stride) => count <= 11 * stride) ?? 1000;
   const steps = Array.from({ length: Math.ceil(count / stride) }, (_, i) => i * stride);
-  return steps.map((step) => ({ place: (step + 0.5) / count, text: `${step}` }));
+  return steps.map((step) => ({ place: (step + 0.5) / count, text: step ? `${step}` : first }));
+}
+
+const ROUND = [100, 10, 1, 0.1, 0.01].flatMap((decade) => [5 * decade, 2 * decade, decade]), APART = 0.06;
+
+/** Round sigmas, as many as can be read beside one another. The first is written out. */
+export function sigmaTicks(axis) {
+  const ticks = [];
+  for (const sigma of ROUND) {
+    const place = axis.place(sigma), before = ticks[ticks.length - 1]?.place ?? -APART / 3;
+    if (place - before > APART && place < 1) ticks.push({ place, text: `${ticks.length ? "" : "sigma "}${short(sigma)}` });
+  }
+  return ticks;
+}
+
+export const within = (low, value, high) => Math.max(low, Math.min(value, high));
+
+/** What lies between two sigmas, halfway to the eye, to as few decimals as keep it there, and no fewer than two. */
+export function between(high, low) {
+  const middle = Math.sqrt(high * low), decimals = [2, 3, 4, 5, 6].map((digits) => Number(middle.toFixed(digits)));
+  return decimals.find((value) => low < value && value < high) ?? middle;
 }
 
 /** A number as people write it. */

@@ -1,11 +1,12 @@
 /** What the strip of SAG sigma window shows: a schedule, and the steps of it that the inputs ask for. */
 
-import { Axis, guess, points, short, STABLE_DIFFUSION, stepTicks } from "./schedule.js";
+import { percentAt } from "./percent.js";
+import { TO_THE_END, windowError } from "./refusals.js";
+import { Axis, guess, points, short, STABLE_DIFFUSION, stepTicks, wayOf, within } from "./schedule.js";
 import { say } from "./texts.js";
-import { within } from "./strip.js";
-import { choicesOf, optionsOf, setValue, valueOf } from "./widgets.js";
+import { optionsOf, setValue, valueOf } from "./widgets.js";
 
-const ENDS = ["start", "end"], TO_THE_END = 10000; // the host's own limit, and the default of `end` in either unit
+const ENDS = ["start", "end"], DEFAULTS = [0, TO_THE_END];
 const OF_THE_WINDOW = ["preset", "unit", ...ENDS], OF_THE_SCHEDULE = ["scheduler", "steps", "denoise", "sampler_name"];
 const SAME = 1e-6; // of the whole way: so near, two float32 sigmas count as the same
 
@@ -13,48 +14,27 @@ const SAME = 1e-6; // of the whole way: so near, two float32 sigmas count as the
 export function view(node, run) {
   const inputs = Object.fromEntries([...OF_THE_WINDOW, ...OF_THE_SCHEDULE].map((name) => [name, valueOf(node, name)]));
   const schedule = scheduleOf(inputs, run), unit = (inputs.unit === "step" ? inSteps : inPercent)(schedule);
-  const asked = windowOf(inputs, schedule, unit), refusal = isWired(inputs) ? null : refusalOf(node, inputs);
+  const asked = windowOf(inputs, schedule, unit), refusal = isWired(inputs) ? null : windowError(node, inputs);
   const window = refusal ? null : asked, dots = dotsOf(schedule, window);
   const isEmpty = window !== null && !dots.some(({ state }) => state === "lit");
   const found = () => lineOf(schedule, dots, isOnceAStep(node, inputs.sampler_name));
+  const grips = gripsOf(inputs, asked, unit, schedule, run), isFree = grips.every(Boolean);
+  const set = (values) => isFree && ENDS.forEach((name, i) => setValue(node, name, values[i]));
   const line = isEmpty ? emptyLineOf(inputs, schedule) : window ? found() : say("wired");
   return {
     dots,
     window,
-    grips: gripsOf(inputs, asked, unit),
-    ticks: stepTicks(schedule.count),
+    grips,
+    ticks: stepTicks(schedule.count, say("step", { step: 0 })),
     line: refusal ?? (schedule.isGuess ? say("guess") : "") + line,
     warns: isEmpty || refusal !== null,
     columns: schedule.count,
-    move: (grip, place, by) => setValue(node, ENDS[grip], movedTo(grip, unit.at(place, by), inputs, unit)),
+    nearest: inputs.unit === "step" ? 1 / schedule.count : 0,
+    move: (places, by) => set(movedTo(places, by, inputs, unit)),
+    reset: () => set(DEFAULTS),
+    presets: [],
   };
 }
-
-/** What the node will say to these, as its window_error has it; null if it takes them. */
-function refusalOf(node, inputs) {
-  const { preset, unit, start, end } = inputs, first = choiceError(node, "preset", preset);
-  if (first || preset !== "custom") return first;
-  const next = choiceError(node, "unit", unit) ?? endError(unit, "start", start) ?? endError(unit, "end", end);
-  if (next || start < end) return next;
-  return say("upsideDown", { start: inPython(start), end: inPython(end) });
-}
-
-function choiceError(node, name, value) {
-  const choices = choicesOf(node, name), words = { name, choices: choices.join(", "), value: inPython(value) };
-  return choices.includes(value) ? null : say("noChoice", words);
-}
-
-function endError(unit, name, value) {
-  const most = unit === "step" ? TO_THE_END : 1, words = { name, unit, most, value: inPython(value) };
-  if (!Number.isFinite(value)) return say("noNumber", words);
-  if (value === TO_THE_END) return null;
-  if (unit === "step" && value % 1) return say("noWhole", words);
-  return value < 0 || value > most ? say("outOfRange", words) : null;
-}
-
-/** A text or a number as Python writes them. */
-const inPython = (value) =>
-  typeof value === "string" ? `'${value}'` : Number.isInteger(value) ? value.toFixed(1) : `${value}`;
 
 /** The steps of the last run if it was asked for the same, else a guess. `way` leads from the largest sigma down. */
 function scheduleOf(inputs, run) {
@@ -62,7 +42,7 @@ function scheduleOf(inputs, run) {
   const isGuess = !run || !OF_THE_SCHEDULE.every(isSame), percents = run?.percents ?? STABLE_DIFFUSION;
   const { scheduler = "normal", steps: number = 20, denoise = 1, sampler_name } = inputs;
   const steps = isGuess ? guess(percents, scheduler, number, denoise, sampler_name) : run.sigmas.slice(0, -1);
-  const axis = Axis.ofSteps(steps), way = new Axis(percents), active = isGuess ? null : run.active;
+  const axis = Axis.ofSteps(steps), way = wayOf(percents), active = isGuess ? null : run.active;
   return { steps, count: steps.length, isGuess, active, highest: percents[0], axis, way };
 }
 
@@ -81,7 +61,7 @@ const inPercent = ({ axis, way }) => ({
   finest: 0.01,
   most: 1,
   last: 1,
-  text: (share) => (share < TO_THE_END ? short(share) : say("last")),
+  text: (share) => (share < TO_THE_END ? say("percent", { percent: short(share) }) : say("last")),
   place: (share) => (share % 1 ? axis.place(way.sigma(share)) : Math.min(share, 1)),
   at(place, by) {
     const round = by > 0 ? Math.ceil : by < 0 ? Math.floor : Math.round; // a key always goes on
@@ -113,17 +93,24 @@ function dotsOf({ steps }, window) {
   return points(steps).map((point) => ({ ...point, state: isInside(point) ? "lit" : "idle" }));
 }
 
-function gripsOf(inputs, window, unit) {
+function gripsOf(inputs, window, unit, { axis, way }, run) {
   const isKnown = ENDS.every((name) => Number.isFinite(inputs[name]));
   if (isWired(inputs) || inputs.preset !== "custom" || !isKnown) return [null, null];
-  return ENDS.map((label, i) => ({ label, place: window[i], text: unit.text(inputs[label]) }));
+  return ENDS.map((label, i) => {
+    const place = window[i], value = inputs[label], text = unit.text(value);
+    const sigma = place > 0 ? (place < 1 ? axis.sigma(place) : 0) : Infinity; // nothing lies beyond the borders
+    const other = inputs.unit === "step" ? percentAt(sigma, run?.percents ?? null) : `sigma ${short(way.sigma(value))}`;
+    return { label, place, text, told: [text, other] };
+  });
 }
 
-/** What an end becomes: at least one step or hundredth is left between the two. */
-function movedTo(grip, value, inputs, { finest, most, last }) {
-  if (!grip) return within(0, value, Math.min(inputs.end, most) - finest);
-  const asked = within(inputs.start + finest, value, most);
-  return asked >= most ? last : asked;
+/** What the ends become: at least one step or hundredth is left between the two. */
+function movedTo(places, by, inputs, { finest, most, last, at }) {
+  const [from, to] = places.map((place) => (place === null ? null : at(place, by)));
+  const start = from === null ? inputs.start : within(0, from, (to ?? Math.min(inputs.end, most)) - finest);
+  if (to === null) return [start, inputs.end];
+  const end = within(start + finest, to, most);
+  return [start, end >= most ? last : end];
 }
 
 /** Whether the sampler evaluates the model at each step and nowhere else, as the node's definition says. */

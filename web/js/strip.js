@@ -1,129 +1,112 @@
 /**
- * A curve over its steps with a window on it, in SVG: it draws a `View`, and hands on what is done to its two grips.
+ * A curve over its steps with a window on it, in SVG: it draws a `View`, and hands on what is done to the window.
  * Places run from 0 on the left to 1 on the right, heights from 0 at the bottom to 1.
  *
  * @typedef {object} View
- * @property {{ place: number, height: number, state: keyof DOTS }[]} dots one for each step
+ * @property {{ place: number, height: number, state: keyof typeof import("./picture.js").DOTS }[]} dots one a step
  * @property {number[] | null} window where it begins and ends
- * @property {({ label: string, place: number, text: string } | null)[]} grips null for one that cannot be dragged
+ * @property {({ label: string, place: number, text: string, told: string[] } | null)[]} grips of the start and of the
+ *   end, with what stands beside one that is moved; null for one that cannot be dragged
  * @property {{ place: number, text: string }[]} ticks
  * @property {string} line below the curve
  * @property {boolean} [warns]
- * @property {number} columns from border to border of which the keys move a grip
- * @property {(grip: number, place: number, by: number) => void} move `by` so many columns where a key did it, else 0
+ * @property {number} columns from border to border of which the keys move a grip, and to which Shift snaps
+ * @property {number} nearest how near the ends may come to one another
+ * @property {(places: (number | null)[], by: number) => void} move the two ends to these places, null for one that
+ *   stays; `by` so many columns where a key did it, else 0
+ * @property {() => void} reset to the defaults
+ * @property {{ text: string, choose: () => void }[]} presets to choose from
  */
 
-const HEIGHT = 88, TOP = 16, BOTTOM = 66, SIDE = 12; // pixels: the drawing, and where in it the curve lies
-const LINES = 30, FINEST = 5; // pixels: two lines of text below it, and the narrowest column in which dots are drawn
-const LIT = "#e08a00", DIM = "var(--descrip-text, #999)", WRONG = "color-mix(in srgb, #f33 50%, var(--input-text, #ddd))";
-const DOTS = { lit: { r: 3, fill: LIT }, inside: { r: 3, fill: "none", stroke: LIT },
-  skipped: { r: 3, fill: "none", stroke: WRONG }, idle: { r: 2, fill: DIM } };
-const KEYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, Home: -Infinity, End: Infinity };
-export const within = (low, value, high) => Math.max(low, Math.min(value, high));
-function write(element, attributes) {
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, `${value}`);
-}
+import { takesDrags, takesKeys } from "./drag.js";
+import { button, html, svg, write } from "./elements.js";
+import { Menu } from "./menu.js";
+import { BEHIND, beside, curve, grip, HEIGHT, parted, shade, SIDE, WRONG } from "./picture.js";
+import { say } from "./texts.js";
 
-/** Makes elements of a kind. A string inside becomes a text, never an element. */
-const maker = (kind) => (name, attributes, ...inside) => {
-  const element = /** @type {HTMLElement} */ (document.createElementNS(`http://www.w3.org/${kind}`, name));
-  write(element, attributes);
-  element.append(...inside);
-  return element;
-};
-const svg = maker("2000/svg"), html = maker("1999/xhtml");
+const LINES = 30; // pixels: two lines of text below the drawing
 
 export class Strip {
-  /** @type {View | undefined} */ view;
+  view = /** @type {View} */ ({});
+  width = 0; // pixels, when it was drawn: to ask the page for it between two changes costs a layout
+  told = []; // the ends whose values stand beside them
   /** @param {() => void} done follows a drag or a key @param {(() => void) | null} fold what the triangle does */
   constructor(done, fold) {
-    this.grips = [0, 1].map((number) => this.grip(number, done));
-    this.behind = svg("g", {});
-    this.drawing = svg("svg", { height: HEIGHT }, this.behind, ...this.grips);
-    this.triangle = html("button", { style: "all:unset;padding-right:4px;cursor:pointer" });
-    this.triangle.addEventListener("pointerdown", (event) => event.stopPropagation());
-    this.triangle.addEventListener("click", () => fold?.());
+    this.done = done;
+    this.grips = [0, 1].map(grip);
+    this.shade = shade();
+    this.behind = svg("g", { "pointer-events": "none" });
+    this.beside = svg("g", { "pointer-events": "none" });
+    this.drawing = svg("svg", { height: HEIGHT }, this.shade, this.behind, ...this.grips, this.beside);
+    this.drawing.addEventListener("dblclick", (event) => this.reset(event));
+    for (const [number, handle] of [...this.grips, this.shade].entries()) takesDrags(this, handle, number);
+    for (const [number, handle] of this.grips.entries()) takesKeys(this, handle, number);
+    this.triangle = button({ style: "all:unset;padding-right:4px;cursor:pointer" }, () => fold?.());
     this.text = html("span", {});
-    const line = { style: `min-height:${LINES}px;margin:4px 8px;overflow:hidden;overflow-wrap:anywhere` };
-    const looks = "background:var(--comfy-input-bg,#222);color:var(--input-text,#ddd);border-radius:6px";
+    const line = { style: `min-height:${LINES}px;margin:4px 24px 4px 8px;overflow:hidden;overflow-wrap:anywhere` };
+    this.menu = new Menu(done);
+    const looks = `position:relative;background:${BEHIND};color:var(--input-text,#ddd);border-radius:6px`;
     const strip = { style: `${looks};overflow:hidden;user-select:none;font-size:11px;line-height:${LINES / 2}px` };
     this.below = html("div", line, ...(fold ? [this.triangle] : []), this.text);
-    this.element = html("div", strip, this.drawing, this.below);
+    this.element = html("div", strip, this.drawing, this.below, this.menu.list, this.menu.opener);
     this.element.className = "sag-strip";
   }
 
   lines = LINES; // pixels: two lines of text, and more where a warning is longer
   height = (folded) => this.lines + 8 + (folded ? 0 : HEIGHT); // pixels
 
-  /** A line to drag from side to side, which is a slider for the keys. */
-  grip(number, done) {
-    const slider = { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": 100 };
-    const grip = svg("g", { ...slider, style: "cursor:ew-resize;touch-action:none;pointer-events:auto" },
-      svg("rect", { x: -9, width: 18, height: HEIGHT - 12, fill: "transparent" }), // where the mouse takes hold of it
-      svg("line", { y1: TOP - 6, y2: BOTTOM + 6, stroke: LIT, "stroke-width": 2 }),
-      svg("circle", { cy: number ? BOTTOM + 5 : TOP - 5, r: 5, fill: LIT }));
-    grip.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      event.stopPropagation(); // or the node would be dragged
-      grip.setPointerCapture(event.pointerId);
-      grip.focus();
-    });
-    grip.addEventListener("pointermove", (event) => {
-      if (grip.hasPointerCapture(event.pointerId)) this.view?.move(number, this.placeAt(event.clientX), 0);
-    });
-    grip.addEventListener("pointerup", done);
-    grip.addEventListener("keydown", (event) => {
-      if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      event.stopPropagation();
-      const { columns, grips, move } = /** @type {View} */ (this.view), by = KEYS[event.key];
-      move(number, within(0, (Math.round((grips[number]?.place ?? 0) * columns) + by) / columns, 1), by);
-      done();
-    });
-    return grip;
-  }
-
   fold(folded, title) {
     this.drawing.style.display = folded ? "none" : "block";
+    this.menu.opener.style.visibility = folded ? "hidden" : ""; // its list would lie over the drawing
     this.triangle.textContent = folded ? "▸" : "▾";
     write(this.triangle, { title, "aria-expanded": !folded });
+  }
+
+  reset(event) {
+    event.stopPropagation();
+    this.view.reset();
+    this.done();
   }
 
   /** @param {View} view */
   show(view) {
     this.view = view;
-    write(this.drawing, { width: this.element.clientWidth });
+    const { grips, window } = view, width = (this.width = this.element.clientWidth), [from, to] = window ?? [0, 0];
+    write(this.drawing, { width });
+    this.element.title = say("how");
     this.text.textContent = this.text.title = view.line;
     this.text.style.color = view.warns ? WRONG : "";
     this.below.style.maxHeight = view.warns ? "" : `${LINES}px`;
     this.lines = this.below.offsetHeight;
-    this.behind.replaceChildren(...this.picture(view));
+    this.behind.replaceChildren(...curve(view, this.x, width));
+    write(this.shade, { x: this.x(from), width: Math.max(0, this.x(to) - this.x(from)) });
+    const movesWhole = grips.every(Boolean) && (from > 0 || to < 1);
+    this.shade.style.cssText = movesWhole ? "cursor:grab;touch-action:none;pointer-events:auto" : "pointer-events:none";
     for (const [number, grip] of this.grips.entries()) {
-      const { place = 0, label, text } = view.grips[number] ?? {};
+      const { place = 0, label, text } = grips[number] ?? {};
       write(grip, { transform: `translate(${this.x(place)})`, "aria-label": label, "aria-valuetext": text });
-      write(grip, { "aria-valuenow": Math.round(100 * place), display: view.grips[number] ? "inline" : "none" });
+      write(grip, { "aria-valuenow": Math.round(100 * place), display: grips[number] ? "inline" : "none" });
     }
+    parted(this.grips, grips.map((grip) => grip && this.x(grip.place)));
+    this.menu.offer(view.presets);
+    this.tell(this.told);
   }
 
-  /** @param {View} view */
-  *picture({ window, dots, ticks }) {
-    const [left, right] = (window ?? [0, 0]).map((place) => this.x(place)), height = BOTTOM - TOP + 12;
-    yield svg("rect", { x: left, y: TOP - 6, width: Math.max(0, right - left), height, fill: LIT, opacity: 0.2 });
-    const points = dots.map(({ place, height }) => [this.x(place), BOTTOM - height * (BOTTOM - TOP)]);
-    const lit = points.filter((_, i) => dots[i].state === "lit");
-    yield svg("polyline", { points: points.join(" "), fill: "none", stroke: DIM });
-    yield svg("polyline", { points: lit.join(" "), fill: "none", stroke: LIT, "stroke-width": 2 });
-    for (const [i, [cx, cy]] of dots.length * FINEST < this.element.clientWidth ? points.entries() : [])
-      yield svg("circle", { cx, cy, ...DOTS[dots[i].state], class: `sag-${dots[i].state}` });
-    const below = { y: HEIGHT - 4, "text-anchor": "middle", fill: DIM, "font-size": 9 };
-    for (const { place, text } of ticks) yield svg("text", { x: this.x(place), ...below }, text);
+  /** Has the values of these ends stand beside them. */
+  tell(ends) {
+    this.told = ends;
+    const texts = ends.flatMap((end) => {
+      const { told = [], place = 0 } = this.view.grips[end] ?? {};
+      return [...beside(told, end, this.x(place), this.width)];
+    });
+    this.beside.replaceChildren(...texts);
   }
 
-  x = (place) => SIDE + place * Math.max(1, this.element.clientWidth - 2 * SIDE);
+  x = (place) => SIDE + place * Math.max(1, this.width - 2 * SIDE);
 
   /** The place under the mouse, at any zoom. */
   placeAt(clientX) {
     const { left, width } = this.drawing.getBoundingClientRect(), side = (SIDE * width) / this.element.clientWidth;
-    return within(0, (clientX - left - side) / (width - 2 * side), 1);
+    return (clientX - left - side) / (width - 2 * side);
   }
 }

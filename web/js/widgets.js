@@ -27,6 +27,7 @@ export function setValue(node, name, value) {
   if (!widget || widget.value === value) return;
   widget.value = value;
   widget.callback?.(value);
+  widget.value = value; // the page's own callback rounds to hundredths, and small sigmas lie nearer
   node.setDirtyCanvas(true, true);
 }
 
