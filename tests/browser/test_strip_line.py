@@ -2,7 +2,7 @@
 
 import pytest
 from demo_graph import BASIC, sampled
-from page_strip import Strip, tell
+from page_strip import tell
 
 pytestmark = [pytest.mark.browser, pytest.mark.own_page]
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
