@@ -73,7 +73,7 @@ def outline(inside: np.ndarray) -> np.ndarray:
 
 
 def tile(pictures: np.ndarray, masks: np.ndarray, label: str, caption: str) -> torch.Tensor:
-    """IMAGE [1, H, W, 3]: masks [B, h, w] over pictures [n, H, W, 3], repeated if n < B, a label and a caption below."""
+    """IMAGE [1, H, W, 3]: masks [B, h, w] over pictures [n, H, W, 3], repeated if n < B; below, label and caption."""
     rows, columns = tile_grid(len(masks))
     high, wide = pictures.shape[1:3]
     shrink = LONGEST / max(high * rows, wide * columns)

@@ -29,6 +29,8 @@ def test_it_is_so_after_the_parameters_panel_was_open_on_it_which_has_no_empty_r
     fresh.ask("select", guide.id)
     fresh.ask("set", PANEL, True)
     fresh.page.get_by_text("Parameters", exact=True).wait_for()
+    for _ in range(30):
+        fresh.drawn()  # it draws its rows one after another
     assert not fresh.page.get_by_text("Curve", exact=True).count()
     fresh.ask("set", PANEL, False)
     for _ in range(10):

@@ -11,7 +11,7 @@ in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 SIGMAS = [14.6146 - 0.5 * step for step in range(20)]
 WHY = [
     Phrase("noNegative"), Phrase("negativeNotActive"), Phrase("unetNotRun"), NOT_RUN,
-    Phrase.of("replaced", module="ComfyUI_IPAdapter_plus.AttentionPatch", stage=Phrase("middle"), layer="middle 0"),
+    Phrase.of("replaced", module="IPAdapter_plus.CrossAttentionPatch", stage=Phrase("middle"), layer="middle 0"),
     Phrase.of("foreign", name="ReCrossAttention of RES4LYF", stage=Phrase("output"), layer="output 11"),
 ]  # fmt: skip
 BEGINNINGS = {"en": "raise cfg, or set branch", "zh": "提高 CFG", "ja": "CFG を上げるか", "ko": "CFG를 올리거나"}

@@ -104,7 +104,8 @@ def test_the_first_part_of_a_sampling_is_none(executed, sag, model, server):
 def test_a_guider_that_asks_for_nothing_is_a_warning(executed, sag, model, server):
     executed(sag(model), bare)
     [(_, _, told)] = server.events
-    assert told["text"].startswith("sample with another guider; acted on no step: the guider that sampled calls no")
+    why = "acted on no step: the guider that sampled calls no function after CFG"
+    assert told["text"] == f"sample with another guider; {why}"
     assert (told["sigmas"], told["warns"]) == ([], True)
 
 

@@ -17,7 +17,7 @@ const drawn = document.getElementsByClassName("sag-strip"); // of whichever node
 /** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
 const heightOf = (node) => (setting(NODES_2) ? 0 : node.computeSize()[1]);
 
-/** @param {ComfyNode} node @param {{ view: Function, folds: boolean }} kind `folds`: whether the curve can be folded away */
+/** @param {ComfyNode} node @param {{ view: Function, folds: boolean }} kind whether its curve can be folded away */
 export function addStrip(node, { view, folds }) {
   const isFolded = () => folds && setting(FOLDED), fold = folds ? () => setSetting(FOLDED, !isFolded()) : null;
   const strip = new Strip(() => remember(node), fold), getMinHeight = () => strip.height(isFolded()) + 2 * MARGIN;

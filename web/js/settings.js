@@ -1,4 +1,4 @@
-/** The pack's settings of the page, and the page's own language. Where a page has no settings, they last until it is closed. */
+/** Settings of the page: the pack's, and two of its own. Where a page has none, the pack's last until it is closed. */
 
 import { app } from "/scripts/app.js";
 
