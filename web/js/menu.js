@@ -14,14 +14,14 @@ export class Menu {
   /** @param {() => void} done follows a choice */
   constructor(done) {
     this.done = done;
-    this.opener = button({ style: OPENS, "aria-haspopup": "menu" }, () => this.open(this.list.style.display === "none"));
+    this.opener = button({ style: OPENS, "aria-haspopup": "menu" }, () => this.unfold(this.list.style.display === "none"));
     this.opener.textContent = "☰";
     this.list = html("div", { style: LIST, role: "menu" });
     this.list.addEventListener("keydown", (event) => this.key(event));
     for (const part of [this.list, this.opener])
       part.addEventListener("focusout", ({ relatedTarget }) => {
         const next = /** @type {Node | null} */ (relatedTarget);
-        if (!this.list.contains(next) && next !== this.opener) this.open(false);
+        if (!this.list.contains(next) && next !== this.opener) this.unfold(false);
       });
   }
 
@@ -30,16 +30,16 @@ export class Menu {
     this.presets = presets;
     this.opener.style.display = presets.length ? "" : "none";
     write(this.opener, { title: say("presets"), "aria-label": say("presets") });
-    if (!presets.length) this.open(false);
+    if (!presets.length) this.unfold(false);
   }
 
-  open(isOpen) {
+  unfold(isOpen) {
     this.list.style.display = isOpen ? "block" : "none";
     write(this.opener, { "aria-expanded": isOpen });
     this.list.replaceChildren(...(isOpen ? this.presets ?? [] : []).map(({ text, choose }) => {
       const item = button({ style: ITEM, role: "menuitem" }, () => {
         choose();
-        this.open(false);
+        this.unfold(false);
         this.done();
       });
       item.addEventListener("pointerenter", () => item.focus());
@@ -54,7 +54,7 @@ export class Menu {
   key(event) {
     const items = /** @type {HTMLElement[]} */ ([...this.list.children]), here = items.indexOf(event.target);
     event.stopPropagation(); // the page has keys of its own
-    if (event.key === "Escape") this.open(false);
+    if (event.key === "Escape") this.unfold(false);
     if (event.key in WAYS) items[(here + WAYS[event.key] + items.length) % items.length].focus();
   }
 }

@@ -88,7 +88,7 @@ function settle() {
 /** Some pages take their lines away as a prompt ends, just after they have heard of it. */
 function lendLines() {
   const all = () => [...guides()].filter(({ node }) => !hasStrip(node)).forEach(({ node, id }) => lendLine(node, id));
-  setTimeout(all);
+  requestAnimationFrame(all);
 }
 
 export function listen() {
