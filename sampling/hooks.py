@@ -27,7 +27,7 @@ from .prompt_graph import Typed
 from .recorder import DegradedPass, Evaluation, UnetCall
 from .run import RUN, NodeRun, Run
 from .run_log import LastLine, RunLog, say_once_that_runs_are_not_told
-from .schedule import percents_if_any
+from .schedule import percents_of_table
 from .self_attention import SelfAttentionGuidance
 from .sentences import GuidanceSkipped
 from .settings import FULL, Settings
@@ -94,7 +94,7 @@ class DelayedGuidance:
             return executor(noise, latent_image, sampler, sigmas, *args, **options)
         model_sampling = guider.model_patcher.get_model_object("model_sampling")
         run = run_options[RUN] = Run(sigmas.tolist(), latent_image, float(model_sampling.sigma_max))
-        run.percents = percents_if_any(model_sampling)
+        run.percents = percents_of_table(model_sampling)
         run.join(self.key, self.settings.window, self.typed, self.last_line)
         latent: torch.Tensor | None = None
         try:

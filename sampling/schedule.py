@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from ..sigma_window import GUIDANCE_INTERVAL, LATE_SHARE, steps_of
@@ -36,16 +36,18 @@ def percents_of(model_sampling: Any) -> list[float]:
     return [float(model_sampling.sigma_max), *between, float(model_sampling.sigma_min)]
 
 
-read_once = functools.lru_cache(maxsize=4)(percents_of)  # each may wait for the GPU, and every run of a model asks
+def percents_of_table(model_sampling: Any) -> list[float] | None:
+    """The same, read at once off the model's table of sigmas: to ask for each percent would wait for the GPU each time.
 
-
-def percents_if_any(model_sampling: Any) -> list[float] | None:
-    """The same; None of a model that has none, since no run shall fail by what is only shown."""
+    None if the model has no such table, since no run shall fail by what is only shown.
+    """
     try:
-        percents = read_once(model_sampling)
+        with np.errstate(all="ignore"):
+            logs = np.log(model_sampling.sigmas.tolist())
+        percents = np.exp(np.interp(np.linspace(len(logs) - 1, 0, 101), np.arange(len(logs)), logs))
     except Exception:
         return None
-    return percents if all(map(math.isfinite, percents)) else None
+    return percents.tolist() if np.isfinite(percents).all() else None
 
 
 def preset_bounds(model_sampling: Any, preset: str) -> tuple[float, float]:

@@ -73,7 +73,7 @@ def test_the_positives_guidance_is_what_it_would_be_as_a_negative(advanced, mode
 
 def test_negative_at_cfg_1_does_not_act_and_says_so(advanced, model, lines):
     assert torch.equal(sample(advanced(model, branch="negative"), cfg=1.0), sample(model, cfg=1.0))
-    assert "no negative prompt was evaluated" in lines()[0][1] and "branch auto" in lines()[0][1]
+    assert "no negative prompt was evaluated" in lines()[0][1] and "set branch to auto" in lines()[0][1]
 
 
 def test_auto_takes_the_positive_only_where_the_negative_is_not_active(advanced, model):

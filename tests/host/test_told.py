@@ -1,15 +1,18 @@
 """What the page is told of a run: to whom, of which node, and when nothing is said."""
 
 import json
+import math
 import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import torch
 from comfy_execution.utils import CurrentNodeContext
-from tiny_unet import bare, failing, in_stages, sample
+from tiny_unet import bare, failing, in_stages, sample, tiny_model
 
+from sag_delayed_activation.sampling import hooks
 from sag_delayed_activation.sampling.page import prompt_under_way
-from sag_delayed_activation.sampling.schedule import read_once
+from sag_delayed_activation.sampling.schedule import percents_of, percents_of_table
 
 pytestmark = pytest.mark.host
 NODE = "SAG delayed activation"
@@ -136,32 +139,19 @@ def test_of_one_that_failed_before_its_first_step_nothing_is_told(executed, sag,
     assert server.events == []
 
 
-@pytest.fixture
-def not_read_yet():
-    """The models' percents, nor are those that a test has made kept."""
-    read_once.cache_clear()
-    yield
-    read_once.cache_clear()
-
-
-@pytest.mark.usefixtures("not_read_yet")
-def test_the_page_is_told_the_models_percents_which_are_read_once(executed, sag, model, server, monkeypatch):
-    model_sampling, asked = model.get_model_object("model_sampling"), []
-    read = model_sampling.percent_to_sigma
-    monkeypatch.setattr(model_sampling, "percent_to_sigma", lambda percent: asked.append(percent) or read(percent))
-    for _ in range(2):
-        executed(sag(model), steps=2)
-    (_, _, first), (_, _, second) = server.events
-    assert first["percents"] == second["percents"] and len(first["percents"]) == 101 and len(asked) == 99
-    assert first["percents"][50] == pytest.approx(1.6156, rel=1e-3)
-
-
-@pytest.mark.usefixtures("not_read_yet")
-@pytest.mark.parametrize("given", [None, float("nan")])
-def test_a_model_without_percents_is_sampled_and_told_without_them(executed, sag, model, server, monkeypatch, given):
-    monkeypatch.setattr(model.get_model_object("model_sampling"), "percent_to_sigma", lambda percent: given)
+@pytest.mark.parametrize("kind", ["EPS", "V_PREDICTION", "FLOW"])
+def test_the_page_is_told_the_sigmas_at_the_models_percents(executed, sag, server, kind):
+    model = tiny_model(kind=kind)
     executed(sag(model), steps=2)
-    ((_, _, told),) = server.events
+    [(_, _, told)] = server.events
+    assert told["percents"] == pytest.approx(percents_of(model.get_model_object("model_sampling")), rel=2e-3, abs=2e-3)
+
+
+@pytest.mark.parametrize("table", [None, torch.full((3,), math.nan), torch.zeros(0)], ids=["none", "nan", "empty"])
+def test_a_model_without_a_table_of_sigmas_is_told_without_percents(executed, sag, model, server, monkeypatch, table):
+    monkeypatch.setattr(hooks, "percents_of_table", lambda _: percents_of_table(SimpleNamespace(sigmas=table)))
+    executed(sag(model), steps=2)
+    [(_, _, told)] = server.events
     assert told["percents"] is None and told["acted"]
 
 

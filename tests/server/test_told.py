@@ -27,7 +27,7 @@ def test_the_page_whose_prompt_it_was_hears_what_the_node_did_and_no_other(serve
     assert told["node"] == "sag" and heard.lines == []  # the page writes the line, in its own language
     acted = len(told["acted"])
     assert told["text"].startswith(f"acted on {acted} of 2 model evaluations") and calls == 2 + acted
-    assert set(told) == {"node", "sigmas", "acted", "skipped", "start", "end", "text", "clauses", "warns"}
+    assert set(told) == {"node", "sigmas", "acted", "skipped", "start", "end", "text", "clauses", "warns", "percents"}
 
 
 def test_a_run_in_which_it_never_acted_is_a_warning_on_the_node(server):
