@@ -6,7 +6,7 @@ from page_strip import Strip, tell
 
 from sag_delayed_activation.nodes import RANGES, values_error
 
-pytestmark = [pytest.mark.browser, pytest.mark.own_page]
+pytestmark = pytest.mark.browser
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 
 

@@ -6,7 +6,7 @@ import pytest
 from demo_graph import ADVANCED, BASIC, sampled
 from page_strip import Strip, tell
 
-pytestmark = [pytest.mark.browser, pytest.mark.own_page]
+pytestmark = pytest.mark.browser
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 ENDS = "sigma_start", "sigma_end"
 SIX = [14.6, 7.0, 4.1, 1.6, 0.7, 0.3]

@@ -4,7 +4,7 @@ import pytest
 from demo_graph import ADVANCED, BASIC, sampled
 from page_strip import Strip, tell
 
-pytestmark = [pytest.mark.browser, pytest.mark.own_page]
+pytestmark = pytest.mark.browser
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 ENDS = "sigma_start", "sigma_end"
 REACTS = "shade => getComputedStyle(shade).pointerEvents !== 'none'"

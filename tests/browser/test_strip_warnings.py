@@ -6,7 +6,7 @@ from page_strip import NOT_RUN, Strip, tell
 
 from sag_delayed_activation.sampling.sentences import Phrase
 
-pytestmark = [pytest.mark.browser, pytest.mark.own_page]
+pytestmark = pytest.mark.browser
 in_both_modes = pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
 SIGMAS = [14.6146 - 0.5 * step for step in range(20)]
 WHY = [
