@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from comfy.patcher_extension import WrappersMP
+from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from hosts import has_todays_nodes
 from neighbours import reference
 from tiny_unet import distance, sample
@@ -83,7 +83,8 @@ def test_a_call_of_the_unet_inside_another_is_one_more_forward_of_that(sag, mode
 
     patched = sag(model)
     inside = patched.clone()
-    inside.add_wrapper(WrappersMP.APPLY_MODEL, wrapper)
+    # In the options, as the node's own: behind that one then, on each host.
+    add_wrapper_with_key(WrappersMP.APPLY_MODEL, "inside", wrapper, inside.model_options, is_model_options=True)
     assert torch.equal(sample(inside), sample(patched))
     assert said().count("4 extra UNet calls") == 2
 
