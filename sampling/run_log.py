@@ -82,8 +82,9 @@ class RunLog:
     def clauses(self) -> list[Phrase]:
         """The parts of the line. A warning begins with what to do."""
         left_out = [Phrase.of("notFinite", number=self.not_finite)] if self.not_finite else []
-        cut_short = [Phrase.of("cutShort")] if self.cut_short else []
-        return [*self.what_to_do(), self.what_was_done(), *left_out, *self.what_was_skipped(), *cut_short]
+        done = self.what_was_done()
+        cut_short = [Phrase.of("cutShort")] if self.cut_short and done.key != "endedEarly" else []
+        return [*self.what_to_do(), done, *left_out, *self.what_was_skipped(), *cut_short]
 
     def what_to_do(self) -> list[Phrase]:
         """About a warning: each remedy once, that of the most frequent reason first."""

@@ -115,3 +115,7 @@ def test_a_line_is_no_news_right_after_itself_at_one_level_in_one_prompt():
 
 def test_a_run_that_ended_early_says_so_behind_all_else():
     assert log_of(acted=[0], cut_short=True).text().endswith("; the run ended early")
+
+
+def test_an_early_end_is_said_once():
+    assert log_of(cut_short=True).text().count("ended") == 1
