@@ -11,8 +11,7 @@ from unittest.mock import patch
 
 import torch
 
-UNSHARP = "unsharp smoothed by 0.7"
-WIDTH = 0.7  # latent pixels
+WIDTH = 0.7  # latent pixels, of the unsharp mask
 
 
 @contextmanager

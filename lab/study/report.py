@@ -20,9 +20,8 @@ import pandas as pd
 
 from lab.records import Record, read
 from lab.study.metrics import interval
-from lab.study.questions import Setting
+from lab.study.questions import EYES, Setting
 
-EYES = ("frechet", "frechet_imagenet")  # the distance in each feature space that decides
 PERCENT, THOUSANDTHS = (100, 1), (1000, 2)  # a factor, and decimals
 UNITS = {"precision": PERCENT, "recall": PERCENT, "precision_imagenet": PERCENT, "recall_imagenet": PERCENT,
          "accuracy": PERCENT, "clipped": PERCENT, "copied": PERCENT, "high_frequency": THOUSANDTHS,
@@ -37,14 +36,14 @@ def held_against(row: Record, rows: dict[str, Record]) -> Record | None:
     """The row without guidance; for that with more steps, the one with the usual number."""
     name = row["plain"]
     if name == row["name"] and "cfg" in row:
-        sampler = row.get("sampler", Setting.sampler)
-        name = Setting(row["world"], cfg=row["cfg"], count=row["count"], sampler=sampler).name
+        own = {field: row.get(field, getattr(Setting, field)) for field in ("sampler", "noise")}
+        name = Setting(row["world"], cfg=row["cfg"], count=row["count"], **own).name
     return rows.get(name) if name != row["name"] else None
 
 
 def compared(row: Record) -> tuple[Any, ...]:
     """What rows share that a dose is held against: pictures of the same noise and classes."""
-    return row["world"], row.get("sampler"), row["count"]
+    return row["world"], row.get("sampler"), row.get("noise"), row["count"]
 
 
 def collect(lines: list[Record], doses: Iterable[str] = ()) -> pd.DataFrame:

@@ -2,10 +2,11 @@
 """Samples the settings of the study and measures them: one line of JSON a setting, and what is there is not repeated.
 
     python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions choose --budget-seconds 500
-    python -m lab.study.sample_settings photographs --data FILE --weights FILE --work FOLDER --questions sweep
+    python -m lab.study.sample_settings photographs --data FILE --weights FILE --work FOLDER --questions decide beside
 
-Needs COMFYUI_PATH. The classifier is trained first, where --work holds none. On two GPUs, run it once on each, with
---share 0/2 and --share 1/2. lab.study.report makes the CSV of the lines.
+`decide` and `beside` ask about the dose that the rows of `choose` say, of both worlds, in --work. Needs COMFYUI_PATH.
+The classifier is trained first, where --work holds none. On two GPUs, run it once on each, with --share 0/2 and
+--share 1/2. lab.study.report makes the CSV of the lines.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 
 from lab.loading import ROOT, load_host
-from lab.records import Records
+from lab.records import Records, read
 from lab.study.classifier import STEPS, Classifier, describe, load, save, train
 from lab.study.imagenet import ImageNetFeatures
 from lab.study.metrics import (
@@ -34,7 +35,7 @@ from lab.study.metrics import (
     nearest,
     settle,
 )
-from lab.study.questions import ARITHMETIC, WORLDS, Setting, in_order
+from lab.study.questions import ARITHMETIC, EYES, WORLDS, Distances, Setting, chosen, in_order
 from lab.study.sampling import PRECISIONS, Sampler
 
 DEMO = ROOT / "lab/demo/model/fashion_unet.safetensors"
@@ -149,6 +150,12 @@ def sample_all(
         print(f"{name}: Fréchet {', '.join(distances)}; {spent}", flush=True)
 
 
+def distances(work: Path) -> Distances:
+    """Of every row of every world that was sampled so far: a dose is chosen by them."""
+    rows = read(*sorted(work.glob("*.jsonl")))
+    return {row["name"]: {eye: row["figures"][eye][0] for eye in EYES} for row in rows}
+
+
 def in_arithmetic(setting: Setting, precision: str) -> str:
     """Its name. Settings in other arithmetic than the study's own are kept apart."""
     return setting.name if precision == ARITHMETIC else f"{setting.name}, {precision}"
@@ -183,7 +190,9 @@ def main() -> None:
         return
     images, labels = load_images(options.data)
     measure = Measure(network, images, ImageNetFeatures(device))
-    settings = [replace(s, count=options.pictures or s.count) for s in in_order(options.world, options.questions)]
+    dose = chosen(distances(options.work)) if {"decide", "beside"} & {*options.questions} else None
+    asked = in_order(options.world, options.questions, dose)
+    settings = [replace(s, count=options.pictures or s.count) for s in asked]
     results = Results(options.work / f"{options.world}.{own}.jsonl")
     if own == 0:
         add_floors(results, options.world, measure, options.data, {s.count for s in settings}, accuracy)

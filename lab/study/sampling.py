@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lab.study.forms import PERTURBED, UNSHARP, PerturbedAttention, unsharp_mask
-from lab.study.questions import SCHEDULERS, Setting
+from lab.study.forms import PERTURBED, PerturbedAttention, unsharp_mask
+from lab.study.questions import SCHEDULERS, UNSHARP, Setting
 
 SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
@@ -40,6 +41,12 @@ def classes_of(labels: torch.Tensor, count: int) -> torch.Tensor:
     return labels.cpu().sort().values[places.long()]
 
 
+@cache
+def noise_of(which: int, shape: tuple[int, ...]) -> torch.Tensor:
+    """The noise of every picture, of standard deviation 1; `which` is a setting's."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(SEED + which - Setting.noise))
+
+
 class Sampler:
     """A trained model in the host, with the noise and the classes of every picture."""
 
@@ -51,21 +58,20 @@ class Sampler:
         self.model.model.memory_usage_factor = MEMORY_FACTOR
         self.exact, self.batch = precision == "float32", batch
         torch.set_float32_matmul_precision("highest" if self.exact else "high")
-        self.noise = torch.randn(*shape, generator=torch.Generator().manual_seed(SEED))
-        self.classes = classes_of(labels, shape[0])
+        self.shape, self.classes = tuple(shape), classes_of(labels, shape[0])
         self.negative, self.prompts = table[-1:], table[self.classes]
 
     def sample(self, setting: Setting) -> Sampled:
         """All pictures of `setting`."""
         import comfy.sample
 
-        model = self.guided(setting)
+        model, schedule = self.guided(setting), (setting.sampler, SCHEDULERS[setting.sampler])
         fast = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not self.exact)
         found, calls, started = [], 0.0, time.perf_counter()
         with torch.inference_mode(), unsharp_mask() if setting.form == UNSHARP else nullcontext(), fast:
             for first in range(0, setting.count, self.batch):
                 own = slice(first, min(first + self.batch, setting.count))
-                noise, schedule = self.noise[own], (setting.sampler, SCHEDULERS[setting.sampler])
+                noise = noise_of(setting.noise, self.shape)[own]
                 found.append(comfy.sample.sample(
                     model, noise, setting.steps, setting.cfg, *schedule, [[self.prompts[own], {}]],
                     [[self.negative, {}]], torch.zeros_like(noise), disable_pbar=True, seed=SEED,

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 
 from lab.loading import ROOT
 from lab.study.classifier import Classifier
-from lab.study.forms import PERTURBED, UNSHARP, blurred, unsharp_mask
-from lab.study.questions import LATE, WORLDS, Setting, in_order, questions
+from lab.study.forms import PERTURBED, blurred, unsharp_mask
+from lab.study.questions import LATE, UNSHARP, WORLDS, Setting, doses, in_order, questions
 from lab.study.sample_settings import DEMO, Measure, Results, sample_all
 from lab.study.sampling import Sampled, Sampler
 
@@ -158,6 +158,13 @@ def test_another_sampler_has_its_own_schedule_and_is_held_against_itself(sampler
     assert sampler.window(late) != sampler.window(replace(late, sampler="euler"))
 
 
+def test_other_noise_gives_other_pictures_and_is_held_against_itself(sampler):
+    other = replace(SAG, scale=0.0, noise=2)
+    assert other.plain == other and other.name != SAG.plain.name
+    first, second = (sampler.sample(own).pictures for own in (SAG.plain, other))
+    assert (first - second).abs().max() > 0.1
+
+
 def saved(unet, classes, file):
     """The weights of a UNet, and prompts of nothing, as they are after training."""
     from lab.demo.sag_demo import architecture
@@ -237,8 +244,10 @@ def test_rows_in_other_arithmetic_are_kept_apart(tmp_path):
 
 
 def test_every_setting_comes_after_the_one_it_is_held_against():
+    dose = doses("photographs")[-1]
     for world in WORLDS:
-        names = [s.name for s in in_order(world, questions(world))]
+        asked = in_order(world, questions(world, dose), dose)
+        names = [s.name for s in asked]
         assert len(set(names)) == len(names)
-        for setting in in_order(world, questions(world)):
+        for setting in asked:
             assert names.index(setting.plain.name) <= names.index(setting.name)
