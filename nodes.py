@@ -71,7 +71,10 @@ class SelfAttentionGuidanceCustom:
             "required": {
                 "model": ("MODEL", {"tooltip": "A UNet model: SD1.x, SD2.x, SDXL and models made from them."}),
                 "scale": float_input(
-                    "scale", 0.5, "Strength of the guidance, a factor without unit. 0 switches it off."
+                    "scale",
+                    0.5,
+                    "Strength of the guidance, a factor without unit. 0 switches it off. On small photographs with "
+                    "dpmpp_2m, positive took texture away and negative added it: try a better sampler first.",
                 ),
                 "blur_sigma": float_input(
                     "blur_sigma",

@@ -4,7 +4,8 @@ import pytest
 from study_rows import FREE, ROWS, WORLDS, name, row
 
 from lab.loading import ROOT
-from lab.study.report import EYES, below, best_of
+from lab.study.questions import EYES, chosen, controls, decided, doses, peers
+from lab.study.report import below, best_of
 
 CLASSIFIER, IMAGENET = EYES
 THREE = ("wesnoth", "fashion", "emoji")
@@ -171,3 +172,40 @@ def test_the_mask_did_less_harm_than_a_random_one_and_that_less_than_none():
     masks = ("", ", masking random", ", threshold 0.0")
     harm = [change("paper few", f"cfg 2, scale 1{mask}") for mask in masks]
     assert harm == sorted(harm)
+
+
+ATTENTION = ROWS["attention"]
+DOSE = decided("photographs", chosen(ATTENTION[[*EYES]].to_dict("index")))
+
+
+def test_the_rule_chooses_the_dose_that_the_page_names_from_as_many_settings():
+    assert DOSE.name == name("photographs", "SEG") and (DOSE.form, DOSE.scale, DOSE.active) == ("seg 1", 3.0, (7, 14))
+    assert len(doses("photographs")) - 1 == len(doses("fashion")) - 1 == 48
+
+
+def test_blurred_attention_does_not_pass_on_photographs_and_so_is_not_in_the_node():
+    from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
+
+    free = [control.name for control in controls(DOSE)]
+    assert [below(ATTENTION, DOSE.name, free, eye) for eye in EYES] == [False, False]
+    best = [best_of(ATTENTION, free, eye) for eye in EYES]
+    assert [(found["steps"], found["cfg"]) for found in best] == [(30, 1.25), (20, 1.5)]
+    assert "blur_target" not in str(SelfAttentionGuidanceAdvanced.INPUT_TYPES())
+
+
+def test_pag_was_a_little_better_than_blurred_attention_by_both_eyes():
+    assert all(ATTENTION.loc[peer.name, f"{eye}_dose"] > 0 for peer in peers(DOSE) for eye in EYES)
+
+
+def test_a_better_sampler_is_worth_more_than_any_guidance_on_photographs():
+    euler = row("photographs once", "no guidance")
+    better = row("photographs once", "scale 0, sampler dpmpp_2m")
+    guided = ATTENTION[ATTENTION["scale"].abs() > 0]
+    for eye in EYES:
+        assert better[eye] - euler[eye] < guided[f"{eye}_difference"].min() - 0.1
+
+
+def test_a_positive_scale_took_texture_away_and_a_negative_one_added_it_and_neither_was_better():
+    positive, negative = row("photographs", "SAG"), row("photographs", "scale -0.25")
+    assert positive["high_frequency_difference_high"] < 0 < negative["high_frequency_difference_low"]
+    assert not any(found[f"{eye}_difference_high"] < 0 for found in (positive, negative) for eye in EYES)

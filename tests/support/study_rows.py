@@ -1,4 +1,4 @@
-"""The rows of the study's earlier rounds, by what its pages call them. The code that made them is in the history."""
+"""The rows of the study, by what its pages call them. The code that made those of earlier rounds is in the history."""
 
 import pandas as pd
 
@@ -22,6 +22,13 @@ OF_DIT = {  # what is called otherwise there
     "the dose": f"scale 0.25, steps 13 to 20, {FORM}", "last 4 steps": f"scale 0.25, steps 16 to 20, {FORM}",
     "no mask": f"scale 0.25, steps 13 to 20, threshold 0.0, {FORM}", "small dose": CALLED["the dose"],
 }  # fmt: skip
+OF_PHOTOGRAPHS = {
+    "cfg 1.5": "photographs, cfg 1.5, scale 0, sampler dpmpp_2m, noise 2, 20 steps, 5000 pictures",
+    "SEG": "scale 3, steps 7 to 14, form seg 1", "PAG 3": "scale 3, steps 7 to 14, form pag",
+    **{called: f"scale {scale}, steps 7 to 14, form unsharp smoothed by 0.7" for called, scale in zip(
+        UNSHARP, (0.1, 0.25, 0.5), strict=True)},
+}  # fmt: skip
+OTHERWISE = {"dit": OF_DIT, "attention": OF_PHOTOGRAPHS}  # of a CSV
 FREE = [*UNSHARP, "30 steps"]
 WORLDS = {  # the CSV, and what a name is there
     "wesnoth": ("detail", "wesnoth, cfg 8, {}, 20 steps, 2000 pictures"),
@@ -31,6 +38,8 @@ WORLDS = {  # the CSV, and what a name is there
     "emoji": ("emoji", "emoji, cfg 8, {}, 20 steps, 2000 pictures"),
     "dit wesnoth": ("dit", "wesnoth, cfg 4, {}, 20 steps, 2000 pictures, block 2"),
     "dit fashion": ("dit", "fashion, cfg 1.5, {}, 20 steps, 2000 pictures, block 2"),
+    "photographs": ("attention", "photographs, cfg 1.25, {}, sampler dpmpp_2m, noise 2, 20 steps, 5000 pictures"),
+    "photographs once": ("attention", "photographs, cfg 1.25, {}, 20 steps, 5000 pictures"),
     "paper fashion": ("paper", "fashion, {}, 20 steps, 10000 pictures"),
     "paper few": ("paper", "fashion, {}, 20 steps, 2000 pictures"),
     "paper emoji": ("paper", "emoji, {}, 20 steps, 2000 pictures"),
@@ -41,13 +50,11 @@ ROWS = {csv: pd.read_csv(STUDY / f"{csv}.csv").set_index("name", drop=False) for
 def name(world, called):
     """`called` is one of CALLED, with `30 steps` behind it or alone, or a name's middle in that world, or all of it."""
     csv, pattern = WORLDS[world]
-    if called in ROWS[csv].index:
-        return called
     if called.endswith("30 steps"):
         called, pattern = called.removesuffix(", 30 steps"), pattern.replace("20 steps", "30 steps")
         called = called.replace("30 steps", "no guidance")
-    middle = (OF_DIT if csv == "dit" else {}).get(called) or CALLED.get(called, called)
-    whole = pattern.format(middle)
+    middle = OTHERWISE.get(csv, {}).get(called) or CALLED.get(called, called)
+    whole = middle if middle in ROWS[csv].index else pattern.format(middle)
     return whole if whole in ROWS[csv].index else whole.split(", block")[0]
 
 
