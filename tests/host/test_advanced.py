@@ -7,7 +7,19 @@ import pytest
 import torch
 from comfy_extras.nodes_custom_sampler import Guider_Basic
 from dense_reference import DenseSAG
-from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, first_guidance, guidances, guided, prompt, sample, tiny_model
+from tiny_unet import (
+    NEGATIVE,
+    POSITIVE,
+    SHAPE,
+    Calls,
+    distance,
+    first_guidance,
+    guidances,
+    guided,
+    prompt,
+    sample,
+    tiny_model,
+)
 from watch import after_cfg
 
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
@@ -29,7 +41,7 @@ def test_the_page_folds_away_what_is_seldom_set_and_the_order_of_inputs_stays(ad
     assert [name for name, (_, options) in inputs.items() if not options.get("advanced")] == ["fade", "detail"]
 
 
-REGIONS = prompt(5, area=(12, 16, 4, 8)) + prompt(6)
+REGIONS = prompt(5, area=(8, 12, 4, 4)) + prompt(6)
 
 
 @pytest.mark.parametrize("negative", [NEGATIVE, REGIONS], ids=["one negative", "regions"])
@@ -241,7 +253,7 @@ def test_the_sigma_at_which_a_run_leaves_its_noise_is_no_step_of_the_fade(shares
 
 @pytest.mark.parametrize("mode", ["full", "partial"])
 def test_rescale_draws_the_contrast_back_sample_by_sample(advanced, model, mode):
-    run = {"steps": 1, "shape": (2, 4, 24, 40)}
+    run = {"steps": 1, "shape": (2, *SHAPE[1:])}
     [(g, base, cond)] = guidances(model, lambda m: advanced(m, scale=5.0), lambda m: sample(m, **run))
     settings = {"scale": 5.0, "rescale": 0.7, "rescale_mode": mode}
     [(found, _, _)] = guidances(model, lambda m: advanced(m, **settings), lambda m: sample(m, **run))

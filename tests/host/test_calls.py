@@ -48,7 +48,7 @@ def test_heun_is_guided_in_every_evaluation(sag, model):
 
 
 def test_a_region_costs_what_the_host_needs_for_it(sag, model):
-    region = prompt(5, area=(12, 20, 4, 8))
+    region = prompt(5, area=(8, 12, 4, 4))
     with Calls(model) as calls:
         sample(sag(model, sigma_start=3.0, sigma_end=2.5), negative=NEGATIVE + region)
     assert len(calls) == 2 * STEPS + 2 and calls.count([1]) == 2

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from dense_reference import DenseSAG
-from tiny_unet import distance, prompt, sample, tiny_model
+from tiny_unet import SHAPE, distance, prompt, sample, tiny_model
 
 pytestmark = pytest.mark.host
 
@@ -16,7 +16,7 @@ def assert_equal_to_the_reference(sag, model, **how):
     assert distance(sample(sag(model, 0.8, 1.7), **how), expected) < 2e-3
 
 
-@pytest.mark.parametrize("size", [(16, 16), (24, 40), (48, 16), (25, 37), (9, 5)], ids=str)
+@pytest.mark.parametrize("size", [(16, 16), (16, 24), (32, 12), (17, 23), (9, 5)], ids=str)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_on_square_wide_tall_odd_and_small_latents(sag, model, size, batch):
     assert_equal_to_the_reference(sag, model, shape=(batch, 4, *size), steps=3)
@@ -43,6 +43,6 @@ def test_with_prompts_of_unequal_length(sag, model):
 
 
 def test_with_an_inpainting_mask(sag, model):
-    mask = torch.zeros(1, 1, 24, 40)
+    mask = torch.zeros(1, 1, *SHAPE[2:])
     mask[..., 10:] = 1.0
     assert_equal_to_the_reference(sag, model, noise_mask=mask)

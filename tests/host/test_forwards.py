@@ -40,7 +40,7 @@ def test_where_that_forward_has_further_keys_the_step_is_left_alone(sag, model, 
         return patched
 
     assert torch.equal(sample(beside(pack, sag, model, first)), sample(pack(model)))
-    assert "4 because another node changed the keys: 480 do not fit a 12x20 map" in said()
+    assert "4 because another node changed the keys: 192 do not fit a 8x12 map" in said()
 
 
 def test_of_one_forward_the_first_look_counts(sag, model):

@@ -26,7 +26,7 @@ def test_families_of_unets_equal_the_reference(sag, family):
 
 def test_the_temporal_attention_of_svd_is_not_recorded(sag):
     """Its block calls the same patch a second time, with frames for tokens."""
-    frames = (4, 4, 24, 40)
+    frames = (4, *SHAPE[1:])
     model = tiny_model(
         use_temporal_attention=True, use_temporal_resblock=True, extra_ff_mix_layer=True, merge_factor=0.0,
         merge_strategy="learned_with_images",
@@ -54,7 +54,7 @@ class CountingControl(comfy.controlnet.ControlBase):
 
     def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
         self.seen.append(x_noisy)
-        return {"input": [], "middle": [torch.full((x_noisy.shape[0], 64, 12, 20), 0.5)], "output": []}
+        return {"input": [], "middle": [torch.full((x_noisy.shape[0], 64, 8, 12), 0.5)], "output": []}
 
     def pre_run(self, model, percent_to_timestep_function):
         pass
@@ -85,7 +85,7 @@ def test_an_inpainting_unet_keeps_its_extra_channels_in_the_extra_call(sag):
     model = tiny_model(in_channels=9)
     model.model.set_inpaint()
     mask = torch.zeros(1, 1, *SHAPE[2:])
-    mask[..., 20:] = 1.0
+    mask[..., 12:] = 1.0
     settings = {"concat_latent_image": torch.randn(SHAPE), "concat_mask": mask}
     conds = {"positive": prompt(1, **settings), "negative": prompt(2, **settings)}
     with Calls(model) as calls:

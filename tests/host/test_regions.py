@@ -10,8 +10,8 @@ from sag_delayed_activation.sampling.branch import active_regions
 
 pytestmark = pytest.mark.host
 
-AREA = {"area": (12, 20, 4, 8)}
-MASK = {"mask": (torch.arange(40) < 20).float().expand(1, 24, 40)}
+AREA = {"area": (8, 12, 4, 4)}
+MASK = {"mask": (torch.arange(24) < 12).float().expand(1, 16, 24)}
 
 
 def guided(model, **how):
@@ -124,6 +124,6 @@ def test_context_windows_over_space_are_left_alone_and_said(sag, model, said):
     windowed = model.clone()
     schedule = windows.get_matching_context_schedule("standard_static")
     fuse = windows.get_matching_fuse_method("pyramid")
-    windowed.model_options["context_handler"] = windows.IndexListContextHandler(schedule, fuse, 24, 8, dim=3)
+    windowed.model_options["context_handler"] = windows.IndexListContextHandler(schedule, fuse, 16, 8, dim=3)
     assert torch.equal(sample(sag(windowed)), sample(windowed))
     assert "in parts (context windows)" in said()

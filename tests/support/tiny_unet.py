@@ -48,7 +48,7 @@ def prompt(seed: int, tokens: int = 8, context: int = CONTEXT, **settings) -> li
 
 
 POSITIVE, NEGATIVE = prompt(1), prompt(2)
-SHAPE = (1, 4, 24, 40)
+SHAPE = (1, 4, 16, 24)
 
 
 def noise(shape=SHAPE, seed: int = 3) -> torch.Tensor:
