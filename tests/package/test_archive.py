@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from comfy_server import ComfyServer
+from demo_prompt import preview, workflow
 from PIL import Image
 from published import PROJECT, RAW, ROOT, tracked
 
@@ -90,20 +91,6 @@ def test_icon_and_banner_have_the_sizes_that_the_registry_asks_for():
     assert banner.width * 9 == banner.height * 21
 
 
-def prompt():
-    sampling = {"seed": 1, "steps": 2, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
-    settings = {"scale": 0.5, "blur_sigma": 2.0, "sigma_start": 15.0, "sigma_end": 0.0}
-    return {
-        "model": {"class_type": "SAG demo: model", "inputs": {}},
-        "latent": {"class_type": "SAG demo: latent", "inputs": {}},
-        "sag": {"class_type": IDS[0], "inputs": {"model": ["model", 0], **settings}},
-        "sampler": {"class_type": "KSampler", "inputs": {
-            "model": ["sag", 0], "positive": ["model", 1], "negative": ["model", 2], "latent_image": ["latent", 0],
-            **sampling}},
-        "preview": {"class_type": IDS[3], "inputs": {"model": ["sag", 0], "samples": ["sampler", 0]}},
-    }  # fmt: skip
-
-
 @pytest.mark.server
 @pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI")
 @pytest.mark.parametrize("name", ["sag-delayed-activation", f"sag-delayed-activation-{PROJECT.project.version}"])
@@ -111,6 +98,6 @@ def test_unpacked_under_the_registrys_name_or_the_archives_it_loads_and_runs_a_p
     packs = {name: unpacked, "sag-demo": ROOT / "lab/demo/sag_demo"}
     with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path, packs) as server:
         known = server.get("/object_info")
-        tiles = server.wait(server.queue(prompt()))["outputs"]["preview"]["images"]
+        tiles = server.wait(server.queue(workflow(1) | preview()))["outputs"]["preview"]["images"]
     assert {known[node]["python_module"] for node in IDS} == {f"custom_nodes.{name}"}
     assert len(tiles) == 2

@@ -1,29 +1,20 @@
 """Every example on the real server, with a random checkpoint: loaded, sampled, decoded, saved."""
 
 import json
-import os
 from itertools import combinations
-from pathlib import Path
 
 import pytest
-from comfy_server import ComfyServer
 from examples import ACTED, EXAMPLES, NOT_A_NUMBER, STEPS_THAT_ACT, run
 from random_checkpoint import small_checkpoints
 
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI"),
-]
-ROOT = Path(__file__).parents[2]
 PACK = "sag-delayed-activation"
 COMPARED, BETWEEN = 4, 8  # pictures side by side in the examples that compare, and pixels between them
 
 
-@pytest.fixture(scope="module", params=["SMALL", pytest.param("SD15", marks=pytest.mark.nightly)])
-def server(tmp_path_factory, request):
-    host, base = Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base")
-    with small_checkpoints(base, request.param), ComfyServer(host, base, {PACK: ROOT}) as running:
-        yield running
+@pytest.fixture(scope="module", params=["SMALL", pytest.param("SD15", marks=pytest.mark.nightly)], autouse=True)
+def checkpoints(server, request):
+    with small_checkpoints(server.base, request.param):
+        yield
 
 
 @pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.stem)
@@ -32,7 +23,7 @@ def example(request):
 
 
 @pytest.fixture(scope="module")
-def outcome(server, example):
+def outcome(server, checkpoints, example):
     return run(server, json.loads(example.read_text(encoding="utf-8")))
 
 

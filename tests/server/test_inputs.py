@@ -1,20 +1,14 @@
 """Whatever is typed into an input or linked to it: what it cannot be is refused by the input's name and the value."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
-from comfy_server import ComfyServer, ServerProblem
+from comfy_server import ServerProblem
 from demo_graph import ADVANCED, BASIC, PREVIEW, WINDOW
+from demo_prompt import DEFAULTS
 
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI"),
-]
-ROOT = Path(__file__).parents[2]
-SAG = {"model": ["model", 0], "scale": 0.5, "blur_sigma": 2.0, "sigma_start": 15.0, "sigma_end": 0.0}
+SAG = {"model": ["model", 0], **DEFAULTS}
 INPUTS = {
     BASIC: SAG,
     ADVANCED: SAG | {"threshold": 1.0, "branch": "auto", "layer": "middle", "fade": "none", "rescale": 0.0,
@@ -26,13 +20,6 @@ INPUTS = {
 EACH = [(kind, name) for kind, inputs in INPUTS.items() for name in inputs]
 WRONG = ["abc", "", "0,5", None, [], [1.0], {}, {"a": 1}]
 HOSTS_OWN = {"invalid_input_type", "value_not_in_list", "bad_linked_input"}  # each of these names the input
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    packs = {"any-name": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo", "any-value": ROOT / "tests/support/any_value"}
-    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,41 +2,14 @@
 
 import json
 import math
-import os
 import re
 import time
-from pathlib import Path
 
 import pytest
-from comfy_server import ComfyServer, ServerProblem
-
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI"),
-]
-ROOT = Path(__file__).parents[2]
-NODE, ADVANCED, WINDOW = "SAG delayed activation", "SAG delayed activation (advanced)", "SAG sigma window"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    packs = {"any-name": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo", "unet-calls": ROOT / "tests/support/unet_calls"}
-    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
-        yield running
-
-
-def workflow(seed, steps=2, node=NODE, **settings):
-    settings = {"scale": 0.5, "blur_sigma": 2.0, "sigma_start": 15.0, "sigma_end": 0.0, **settings}
-    return {
-        "model": {"class_type": "SAG demo: model", "inputs": {}},
-        "latent": {"class_type": "SAG demo: latent", "inputs": {}},
-        "sag": {"class_type": node, "inputs": {"model": ["model", 0], **settings}},
-        "sampler": {"class_type": "KSampler", "inputs": {
-            "model": ["sag", 0], "positive": ["model", 1], "negative": ["model", 2], "latent_image": ["latent", 0],
-            "seed": seed, "steps": steps, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
-        "image": {"class_type": "SAG demo: image", "inputs": {"samples": ["sampler", 0]}},
-        "shown": {"class_type": "PreviewImage", "inputs": {"images": ["image", 0]}},
-    }  # fmt: skip
+from comfy_server import ServerProblem
+from demo_graph import ADVANCED, WINDOW
+from demo_graph import BASIC as NODE
+from demo_prompt import preview, workflow
 
 
 def unet_calls(server, prompt):
@@ -127,27 +100,20 @@ def test_after_an_interrupt_in_the_middle_the_next_prompt_is_as_good(server):
     assert unet_calls(server, workflow(5)) == 4
 
 
-def previewed(seed, steps):
-    """A workflow, and the preview to add to it."""
-    prompt = workflow(seed, steps)
-    inputs = {"model": ["sag", 0], "samples": ["sampler", 0], "images": ["image", 0]}
-    return prompt, {"preview": {"class_type": "SAG mask preview", "inputs": inputs}}
-
-
 def tiles(entry):
     return len(entry["outputs"]["preview"]["images"])
 
 
 def test_a_preview_added_to_a_finished_graph_shows_its_masks_without_sampling_again(server):
-    prompt, preview = previewed(6, steps=3)
+    prompt = workflow(6, steps=3)
     server.wait(server.queue(prompt))
-    entry = server.wait(server.queue(prompt | preview))
+    entry = server.wait(server.queue(prompt | preview(images=["image", 0])))
     cached = next(message["nodes"] for kind, message in entry["status"]["messages"] if kind == "execution_cached")
     assert {"sag", "sampler", "image"} <= set(cached) and tiles(entry) == 3
 
 
 def test_a_preview_in_the_graph_shows_each_new_run(server):
-    prompt, preview = previewed(7, steps=3)
-    assert tiles(server.wait(server.queue(prompt | preview))) == 3
+    prompt = workflow(7, steps=3) | preview(images=["image", 0])
+    assert tiles(server.wait(server.queue(prompt))) == 3
     prompt["sampler"]["inputs"].update(seed=8, steps=2)
-    assert tiles(server.wait(server.queue(prompt | preview))) == 2
+    assert tiles(server.wait(server.queue(prompt))) == 2

@@ -1,24 +1,7 @@
 """What the real server tells a page of a run, over its own channel."""
 
-import os
-from pathlib import Path
-
-import pytest
-from comfy_server import ComfyServer
-from heard import queue_as_page, workflow
-
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.skipif(not os.environ.get("COMFYUI_PATH"), reason="COMFYUI_PATH names no ComfyUI"),
-]
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    packs = {"any-name": ROOT, "sag-demo": ROOT / "lab/demo/sag_demo", "unet-calls": ROOT / "tests/support/unet_calls"}
-    with ComfyServer(Path(os.environ["COMFYUI_PATH"]), tmp_path_factory.mktemp("base"), packs) as running:
-        yield running
+from demo_prompt import workflow
+from heard import queue_as_page
 
 
 def test_the_page_whose_prompt_it_was_hears_what_the_node_did_and_no_other(server):
@@ -43,7 +26,7 @@ def test_a_node_in_a_subgraph_is_told_by_the_id_that_the_page_gave_it(server):
 
 def test_of_pieces_in_one_prompt_the_page_hears_each_and_the_log_has_their_line_once(server):
     before, prompt = server.log.read_text(), workflow(7)
-    prompt["pieces"] = {"class_type": "RebatchLatents", "inputs": {"latents": ["latent", 0], "batch_size": 5}}
+    prompt["pieces"] = {"class_type": "RebatchLatents", "inputs": {"latents": ["ten", 0], "batch_size": 5}}
     prompt["sampler"]["inputs"]["latent_image"] = ["pieces", 0]
     heard, calls = queue_as_page(server, prompt)
     logged = server.log.read_text().removeprefix(before)

@@ -109,7 +109,7 @@ class ComfyServer:
             if self.process.poll() is not None:
                 raise ServerProblem(f"ComfyUI ended:\n{self.log.read_text()[-2000:]}")
             tick()
-            time.sleep(0.1)
+            time.sleep(0.02)
         else:
             raise ServerProblem(f"prompt {prompt_id} did not end within {seconds} s")
         for kind, message in entry["status"]["messages"]:

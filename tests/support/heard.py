@@ -11,22 +11,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-NODE = "SAG delayed activation"
 TEXT = 3  # the host's kind of message with a line for a node
-
-
-def workflow(seed, sag="sag", steps=2, **settings):
-    settings = {"scale": 0.5, "blur_sigma": 2.0, "sigma_start": 15.0, "sigma_end": 0.0, **settings}
-    return {
-        "model": {"class_type": "SAG demo: model", "inputs": {}},
-        "latent": {"class_type": "SAG demo: latent", "inputs": {}},
-        sag: {"class_type": NODE, "inputs": {"model": ["model", 0], **settings}},
-        "sampler": {"class_type": "KSampler", "inputs": {
-            "model": [sag, 0], "positive": ["model", 1], "negative": ["model", 2], "latent_image": ["latent", 0],
-            "seed": seed, "steps": steps, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
-        "image": {"class_type": "SAG demo: image", "inputs": {"samples": ["sampler", 0]}},
-        "shown": {"class_type": "PreviewImage", "inputs": {"images": ["image", 0]}},
-    }  # fmt: skip
 
 
 class Heard(NamedTuple):
