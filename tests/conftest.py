@@ -1,5 +1,6 @@
 """Loads the repository as ComfyUI loads a pack: as a package of another name, from its folder."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,11 @@ settings.load_profile("normal")
 def pytest_addoption(parser):
     """For tests/browser; here, since pytest reads no further before it reads the command line."""
     parser.addoption("--page", default="own", help="a version of comfyui-frontend-package, or own: the host's")
+
+
+def pytest_collection_finish():
+    """What has been imported stays: a collection of garbage, which a benchmark asks for often, need not look there."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which not every tier needs

@@ -12,7 +12,7 @@ from lab.loading import ROOT
 from lab.records import Records
 
 MACHINE = {"kind": "machine", "device": "a card", "command": "bench --earlier /somewhere/else --out /there/own.jsonl"}
-CASE, REPS = Case("tiny", 128, 1, 2), 2
+CASE, REPS = Case("tiny", 64, 1, 1), 2
 VARIANTS = {"unpatched", "host", "earlier, all steps", "all steps", "earlier, no step", "no step", "detail"}
 
 

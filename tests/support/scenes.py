@@ -22,7 +22,7 @@ import comfy.samplers
 import torch
 from hypothesis import strategies as st
 from neighbours import ALL
-from tiny_unet import prompt, sample, tiny_model
+from tiny_unet import SHAPE, prompt, sample, tiny_model
 
 from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
@@ -142,7 +142,7 @@ class Scene:
     """All that a run depends on."""
 
     unet: Unet = Unet()
-    shape: tuple[int, int, int, int] = (1, 4, 24, 40)
+    shape: tuple[int, int, int, int] = SHAPE
     positive: tuple[Prompt, ...] = (Prompt(1),)
     negative: tuple[Prompt, ...] = (Prompt(2),)
     sampler: str = "euler"
@@ -191,7 +191,7 @@ unets = st.builds(
     st.sampled_from(KINDS),
 )
 half_unets = st.builds(Unet, depth=st.sampled_from([1, 2]), dtype=st.sampled_from([torch.bfloat16, torch.float16]))
-sides = st.one_of(st.integers(5, 32), st.integers(1, 40))
+sides = st.one_of(st.integers(5, 16), st.integers(1, 20))
 shapes = st.tuples(st.integers(1, 3), st.just(4), sides, sides).filter(lambda shape: max(shape[2:]) > 2)
 windows = st.one_of(
     st.just(Window(UNBOUNDED)),
