@@ -20,6 +20,10 @@ def pytest_ignore_collect(collection_path):
     return None
 
 
+def pytest_itemcollected(item):
+    item.add_marker(pytest.mark.host)
+
+
 @pytest.fixture(scope="session")
 def model():
     """One MODEL for all tests: what is given to the node must stay as it is, and the last test of a file says so."""

@@ -25,7 +25,6 @@ from watch import after_cfg
 from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced as Node
 from sag_delayed_activation.sampling.layers import find_layer, layers_of
 
-pytestmark = pytest.mark.host
 DEEP = {"transformer_depth": [1, 2], "transformer_depth_output": [1, 1, 2, 2]}
 
 

@@ -4,8 +4,6 @@ import pytest
 
 from sag_delayed_activation import NODE_CLASS_MAPPINGS
 
-pytestmark = pytest.mark.host
-
 
 @pytest.mark.parametrize(
     "asked, answers",

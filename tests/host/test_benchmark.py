@@ -19,7 +19,7 @@ from lab.benchmarks.timing import run
 from lab.loading import ROOT, load_pack
 from lab.records import Records, read
 
-pytestmark = [pytest.mark.host, has_todays_nodes]
+pytestmark = has_todays_nodes
 CASE = cases.Case("tiny", 64, steps=2)
 RESULTS = ROOT / "lab/benchmarks/RESULTS.md"
 A_DOZEN = 12  # operations a step

@@ -4,8 +4,6 @@ import pytest
 import torch
 from tiny_unet import NEGATIVE, Calls, distance, prompt, sample
 
-pytestmark = pytest.mark.host
-
 STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
 
 

@@ -8,7 +8,7 @@ from tiny_unet import distance, sample, tiny_model
 
 from sag_delayed_activation.sampling.host import HostAttention
 
-pytestmark = [pytest.mark.host, has_attention_override]
+pytestmark = has_attention_override
 DEPTH = 2  # of the middle block
 OUTSIDE = {"sigma_start": 0.01}
 

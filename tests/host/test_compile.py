@@ -9,7 +9,7 @@ from tiny_unet import distance, sample
 
 from lab.benchmarks.compiling import first_samples, through_the_node
 
-pytestmark = [pytest.mark.host, has_todays_nodes]
+pytestmark = has_todays_nodes
 GRAPH_BREAKS_OF_THE_PACK = 0
 WORK = SimpleNamespace(sample=lambda model, callback=None: sample(model, callback=callback))
 

@@ -22,7 +22,6 @@ from tiny_unet import CPU, NEGATIVE, POSITIVE, noise, sample
 
 from sag_delayed_activation.sampling import branch
 
-pytestmark = pytest.mark.host
 HOSTS_MODULES = ("comfy", "comfy_execution", "comfyui_version", "nodes", "server")
 SERVER = "a running server"  # tests/server has one
 

@@ -9,7 +9,6 @@ from tiny_unet import SHAPE, Calls, failing, sample
 
 from sag_delayed_activation.sampling import branch, guidance, host, masks, recorder, self_attention
 
-pytestmark = pytest.mark.host
 PLACES = {  # the pack's own work in a run, in the order in which it is done
     "the recorder": (host.HostAttention, "__call__"),
     "the weights of the prompts": (branch, "active_regions"),

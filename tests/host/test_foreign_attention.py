@@ -5,7 +5,6 @@ import torch
 from neighbours import Louder, attention_address, attention_sharing, louder_twin, own_attention
 from tiny_unet import Calls, distance, sample, tiny_model
 
-pytestmark = pytest.mark.host
 READ, BESIDE = 0, 1  # numbers of the block's transformers
 FAINT = 1e-2
 

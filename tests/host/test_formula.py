@@ -5,8 +5,6 @@ import torch
 from dense_reference import DenseSAG
 from tiny_unet import SHAPE, distance, prompt, sample, tiny_model
 
-pytestmark = pytest.mark.host
-
 
 def assert_equal_to_the_reference(sag, model, **how):
     with DenseSAG(model, scale=0.8, blur_sigma=1.7) as reference:

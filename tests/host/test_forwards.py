@@ -1,20 +1,10 @@
 """Packs that run the UNet's forward several times in one of its calls: what is read is what the picture's own did."""
 
-import pytest
 import torch
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from hosts import has_todays_nodes
-from neighbours import reference
+from neighbours import beside, orders, reference
 from tiny_unet import distance, sample
-
-pytestmark = pytest.mark.host
-
-
-orders = pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
-
-
-def beside(pack, patch, model, first):
-    return patch(pack(model)) if first else pack(patch(model))
 
 
 @orders

@@ -11,8 +11,6 @@ from comfy_extras.nodes_custom_sampler import Guider_Basic, Guider_DualCFG
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from tiny_unet import NEGATIVE, POSITIVE, SHAPE, Calls, distance, first_guidance, guided, noise, prompt, sample
 
-pytestmark = pytest.mark.host
-
 
 def dual(model, nested=False):
     guider = Guider_DualCFG(model)

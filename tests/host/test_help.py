@@ -13,7 +13,6 @@ from said import ELLIPSIS, is_said, reasons, templates
 
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 
-pytestmark = pytest.mark.host
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "web" / "docs"
 BASIC, ADVANCED = "SAG delayed activation", "SAG delayed activation (advanced)"

@@ -14,7 +14,6 @@ from said import as_pattern
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 from sag_delayed_activation.sampling.sentences import REASONS, SENTENCES
 
-pytestmark = pytest.mark.host
 ROOT = Path(__file__).parents[2]
 DOCS, LOCALES = ROOT / "web" / "docs", ROOT / "locales"
 WRITING = {"zh": r"[\u4e00-\u9fff]", "ja": r"[\u3040-\u30ff\u4e00-\u9fff]", "ko": r"[\uac00-\ud7af]"}

@@ -8,7 +8,6 @@ import pytest
 
 from sag_delayed_activation.sampling.sentences import REASONS, REMEDIES, SENTENCES
 
-pytestmark = pytest.mark.host
 ROOT = Path(__file__).parents[2]
 LOCALES = ROOT / "locales"
 LANGUAGES = {"zh": r"[\u4e00-\u9fff]", "ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]"}  # and their writing

@@ -22,7 +22,6 @@ from sag_delayed_activation.nodes_preview import MOST_TILES, SAGMaskPreview, dra
 from sag_delayed_activation.pictures.canvas import Canvas
 from sag_delayed_activation.sampling.masks import MASK_STORE, PackedMask, RunMasks, StepMask
 
-pytestmark = pytest.mark.host
 STEPS = 4  # on the normal schedule: sigma 14.61, 2.918, 0.9324, 0.02917
 
 

@@ -6,8 +6,6 @@ import torch
 from dense_reference import DenseSAG
 from tiny_unet import SHAPE, Calls, distance, prompt, sample, tiny_model
 
-pytestmark = pytest.mark.host
-
 FAMILIES = {
     "SD2, attention in float32": {"attn_precision": torch.float32, "use_linear_in_transformer": True},
     "SDXL refiner, depth 4": {"depth": 4, "use_linear_in_transformer": True},

@@ -8,8 +8,6 @@ from hosts import has_attention_override
 from neighbours import NEIGHBOURS, core_sag, counting_replace, pag
 from tiny_unet import Calls, distance, sample
 
-pytestmark = pytest.mark.host
-
 
 def test_pag_keeps_its_effect_before_and_after_it(sag, model, plain):
     alone, guidance = distance(sample(pag(model)), plain), sample(sag(model))

@@ -8,6 +8,7 @@ import torch
 from neighbours import (
     OTHER_IMAGE,
     answered_from_memory,
+    beside,
     deep_cache,
     dynamic_thresholding,
     engine,
@@ -16,6 +17,7 @@ from neighbours import (
     hypertile_to_the_middle,
     ip_adapter,
     nag,
+    orders,
     reference_only,
     rescale_cfg,
     skimmed_cfg,
@@ -27,7 +29,6 @@ from tiny_unet import SHAPE, Calls, distance, first_guidance, sample
 
 from sag_delayed_activation.sampling.masks import MASK_STORE
 
-pytestmark = pytest.mark.host
 FRAMES = (8, 4, 16, 16)
 
 ACTING = {
@@ -45,15 +46,8 @@ LEFT_ALONE = {
     "an engine": (engine, "the UNet did not run: a cache skipped it, or an engine ran in its place"),
     "DeepCache": (deep_cache, "DeepCache would answer with features of another call"),
 }
-orders = pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
-
-
 def each(packs):
     return pytest.mark.parametrize("pack", packs.values(), ids=packs)
-
-
-def beside(pack, patch, model, first):
-    return patch(pack(model)) if first else pack(patch(model))
 
 
 @each(ACTING)

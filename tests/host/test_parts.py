@@ -10,7 +10,6 @@ from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from neighbours import engine, made_by
 from tiny_unet import CPU, NEGATIVE, POSITIVE, distance, in_stages, noise, prompt, sample, stage
 
-pytestmark = pytest.mark.host
 STEPS = 6
 WHOLE, HALVES, SINGLE = (0, 6), (0, 3, 6), tuple(range(7))
 SHAPE = (1, 4, 16, 16)

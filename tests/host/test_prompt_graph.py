@@ -4,7 +4,6 @@ import pytest
 
 from sag_delayed_activation.sampling.prompt_graph import Typed, nodes_told
 
-pytestmark = pytest.mark.host
 BASIC, ADVANCED = "SAG delayed activation", "SAG delayed activation (advanced)"
 STRONG, WEAK = Typed(BASIC, {"scale": 0.5, "sigma_end": 0.0}), Typed(BASIC, {"scale": 0.25, "sigma_end": 0.0})
 

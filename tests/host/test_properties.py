@@ -6,7 +6,6 @@
 import functools
 from collections import Counter
 
-import pytest
 import torch
 from dense_reference import DenseSAG
 from hypothesis import HealthCheck, assume, event, given, settings
@@ -15,7 +14,6 @@ from neighbours import ALL
 from scenes import HIDING, Own, Unet, empty_windows, half_unets, scenes, stacks, unets
 from watch import Watch, recorded
 
-pytestmark = pytest.mark.host
 SMALLEST = 5  # the side of a latent that the blur needs
 patient = settings(suppress_health_check=[HealthCheck.too_slow])
 

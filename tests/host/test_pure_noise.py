@@ -6,8 +6,6 @@ from tiny_unet import Calls, sample, tiny_model
 
 from sag_delayed_activation.sampling.self_attention import is_pure_noise
 
-pytestmark = pytest.mark.host
-
 
 @pytest.fixture(scope="module")
 def flow():

@@ -17,8 +17,6 @@ from tiny_unet import distance, sample, tiny_model
 from sag_delayed_activation import NODE_CLASS_MAPPINGS as NODES
 from sag_delayed_activation.nodes import SelfAttentionGuidanceCustom as Node
 
-pytestmark = pytest.mark.host
-
 
 @pytest.mark.parametrize("depth", [-1, -2])
 def test_a_unet_without_middle_attention_is_named_with_the_setting_that_helps(sag, depth):

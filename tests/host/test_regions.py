@@ -8,8 +8,6 @@ from tiny_unet import NEGATIVE, POSITIVE, SHAPE, Calls, distance, prompt, sample
 
 from sag_delayed_activation.sampling.branch import active_regions
 
-pytestmark = pytest.mark.host
-
 AREA = {"area": (8, 12, 4, 4)}
 MASK = {"mask": (torch.arange(24) < 12).float().expand(1, 16, 24)}
 

@@ -32,8 +32,6 @@ from sag_delayed_activation.sampling import recorder, run
 from sag_delayed_activation.sampling.masks import MASK_STORE
 from sag_delayed_activation.sampling.run_log import say_once_that_runs_are_not_told
 
-pytestmark = pytest.mark.host
-
 
 def fail(*_, **__):
     raise RuntimeError("broken")

@@ -16,7 +16,6 @@ from sag_delayed_activation.nodes_window import ONCE_A_STEP, OWN_STEPS, SAGSigma
 from sag_delayed_activation.pictures.schedule_plot import HEIGHT, WIDTH, Axes, plot, sigma_ticks, step_ticks
 from sag_delayed_activation.sag_core import SigmaWindow
 
-pytestmark = pytest.mark.host
 SCHEDULERS, SAMPLERS = comfy.samplers.SCHEDULER_NAMES, comfy.samplers.SAMPLER_NAMES
 DROPPING = sorted(comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS)
 SMALL = (1, 4, 8, 8)

@@ -14,7 +14,6 @@ from sag_delayed_activation.sampling import hooks
 from sag_delayed_activation.sampling.page import prompt_under_way
 from sag_delayed_activation.sampling.schedule import percents_of, percents_of_table
 
-pytestmark = pytest.mark.host
 NODE = "SAG delayed activation"
 ONE = {
     "12:5": {"class_type": NODE, "inputs": {"model": ["1", 0]}},

@@ -5,8 +5,6 @@ import torch
 from hosts import changes_cfg, has_dual_model
 from tiny_unet import NEGATIVE, POSITIVE, Calls, distance, guided, sample, tiny_model
 
-pytestmark = pytest.mark.host
-
 
 @pytest.fixture(scope="module")
 def other():

@@ -7,6 +7,7 @@ closure: ComfyUI before 0.14 copies objects when it clones a MODEL.
 import copy
 import itertools
 
+import pytest
 import torch
 from comfy.ldm.modules.attention import CrossAttention, optimized_attention
 from comfy.patcher_extension import WrappersMP
@@ -48,6 +49,14 @@ def hooked(setter):
         return patched
 
     return pack
+
+
+orders = pytest.mark.parametrize("first", [True, False], ids=["before it", "after it"])
+
+
+def beside(pack, patch, model, first):
+    """Both on one MODEL, the pack or our node `first`."""
+    return patch(pack(model)) if first else pack(patch(model))
 
 
 POSITIVE_IMAGE, NEGATIVE_IMAGE, OTHER_IMAGE = (noise((1, 4, 64), seed) for seed in (1, 2, 5))
