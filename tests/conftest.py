@@ -7,7 +7,6 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # here and in what is started: models are tiny, and threads would mostly wait
 
-import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -29,15 +28,3 @@ def pytest_addoption(parser):
 def pytest_collection_finish():
     """What has been imported stays: a collection of garbage, which a benchmark asks for often, need not look there."""
     gc.freeze()
-
-
-@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which not every tier needs
-def pytest_xdist_make_scheduler(config, log):
-    """With `-n 2 --dist loadfile` a file's tests share a process; and the browser's files share one, and its server."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class ByFile(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "browser" if "browser/" in nodeid else super()._split_scope(nodeid)
-
-    return ByFile(config, log)
