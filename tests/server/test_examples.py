@@ -11,10 +11,12 @@ PACK = "sag-delayed-activation"
 COMPARED, BETWEEN = 4, 8  # pictures side by side in the examples that compare, and pixels between them
 
 
-@pytest.fixture(scope="module", params=["SMALL", pytest.param("SD15", marks=pytest.mark.nightly)], autouse=True)
-def checkpoints(server, request):
-    with small_checkpoints(server.base, request.param):
-        yield
+@pytest.fixture(scope="module", params=[("SMALL", 64), pytest.param(("SD15", 128), marks=pytest.mark.nightly)], ids=str)
+def side(server, request):
+    """Of the pictures, while the server has such a checkpoint."""
+    architecture, pixels = request.param
+    with small_checkpoints(server.base, architecture):
+        yield pixels
 
 
 @pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.stem)
@@ -23,8 +25,8 @@ def example(request):
 
 
 @pytest.fixture(scope="module")
-def outcome(server, checkpoints, example):
-    return run(server, json.loads(example.read_text(encoding="utf-8")))
+def outcome(server, side, example):
+    return run(server, json.loads(example.read_text(encoding="utf-8")), side)
 
 
 def test_the_server_offers_each_example_with_its_thumbnail(server, example):
@@ -38,12 +40,12 @@ def test_an_example_samples_to_the_end_and_guidance_acts_where_its_windows_say(o
     assert [int(steps) for steps in ACTED.findall(log)] == STEPS_THAT_ACT[example.stem]
 
 
-def test_its_saved_picture_is_finite_and_of_the_size_asked_for_and_those_side_by_side_differ(outcome, example):
+def test_its_saved_picture_is_finite_and_of_the_size_asked_for_and_those_side_by_side_differ(outcome, side, example):
     pictures, log = outcome
     (saved,) = pictures["SaveImage"]
     beside = COMPARED if "compare" in example.stem else 1
-    assert saved.shape == (128, 128 * beside + BETWEEN * (beside - 1), 3) and NOT_A_NUMBER not in log
-    each = [saved[:, place * (128 + BETWEEN) :][:, :128].astype(float) for place in range(beside)]
+    assert saved.shape == (side, side * beside + BETWEEN * (beside - 1), 3) and NOT_A_NUMBER not in log
+    each = [saved[:, place * (side + BETWEEN) :][:, :side].astype(float) for place in range(beside)]
     assert min(picture.std() for picture in each) > 1
     apart = [abs(one - other).mean() for one, other in combinations(each, 2)]
     assert all(0 < mean < each[0].std() for mean in apart)  # of one seed, and no two alike

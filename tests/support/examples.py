@@ -14,7 +14,7 @@ from PIL import Image
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "example_workflows").glob("*.json"))
 SEEDS = itertools.count(1)
-SHORT = {"steps": 2, "width": 128, "height": 128}
+SHORT = {"steps": 2}
 ACTED = re.compile(r"acted on (\d+) of 2 model evaluations")
 # On how many of two steps each SAG node of an example acts: sigma is 14.6 on the first, 0.03 on the second.
 STEPS_THAT_ACT = {
@@ -57,20 +57,20 @@ def saved_values(node: dict[str, Any], options: dict[str, Any]) -> dict[str, Any
     return named
 
 
-def shortened(prompt: dict[str, Any]) -> dict[str, Any]:
-    """The prompt for 2 steps at 128 x 128, with a seed that no other has: else the host may answer from its cache."""
+def shortened(prompt: dict[str, Any], side: int) -> dict[str, Any]:
+    """The prompt for few steps at that size, with a seed that no other has: else the host may answer from its cache."""
     seed = next(SEEDS)
-    altered = {**SHORT, "seed": seed, "noise_seed": seed}
+    altered = {**SHORT, "width": side, "height": side, "seed": seed, "noise_seed": seed}
     return {
         key: {**node, "inputs": {name: altered.get(name, value) for name, value in node["inputs"].items()}}
         for key, node in prompt.items()
     }
 
 
-def run(server, workflow: dict[str, Any]) -> tuple[dict[str, list[np.ndarray]], str]:
+def run(server, workflow: dict[str, Any], side: int = 128) -> tuple[dict[str, list[np.ndarray]], str]:
     """A shortened example's pictures by the class of the node that shows them, and what the server logged meanwhile."""
     logged = len(server.log.read_text())
-    prompt = shortened(api_prompt(workflow, server.get("/object_info")))
+    prompt = shortened(api_prompt(workflow, server.get("/object_info")), side)
     shown = server.wait(server.queue(prompt), seconds=500)["outputs"]
     pictures = {
         prompt[key]["class_type"]: [picture(server, image) for image in output["images"]]
