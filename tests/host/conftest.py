@@ -24,15 +24,15 @@ def pytest_itemcollected(item):
     item.add_marker(pytest.mark.host)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def model():
-    """One MODEL for all tests: what is given to the node must stay as it is, and the last test of a file says so."""
+    """One MODEL for a file's tests. The host leaves in place what the last clone had there, so no other file has it."""
     from tiny_unet import tiny_model
 
     return tiny_model()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plain(model):
     """The latent without the node."""
     from tiny_unet import sample
