@@ -144,7 +144,7 @@ def test_the_mask_preview_with_its_tiles(comfy):
 
 
 def test_the_thumbnail_of_the_mask_preview(comfy):
-    preview_four(comfy, steps=20, sigma_start=0.5)
+    preview_four(comfy, steps=20, sigma_start=0.8)
     picture = seen(comfy, {"preview": (0, 0, 470, 470)}, square=True).resize((THUMBNAIL, THUMBNAIL))
     picture.save(EXAMPLES / "SAG mask preview.jpg", quality=90)
 
