@@ -41,6 +41,20 @@ def test_the_guess_is_of_the_sampler_that_the_model_goes_to_through_other_nodes(
     guide.waits_for("9 of 9 steps inside")
 
 
+@in_both_modes
+@pytest.mark.parametrize("inside", [["sag"], ["sampler"], ["sampler", "sag"]], ids=" ".join)
+def test_the_sampler_is_found_across_the_border_of_a_subgraph(comfy, guide, inside):
+    """Each in one of its own."""
+    for name in inside:
+        comfy.ask("leaveSubgraph")
+        comfy.ask("intoSubgraph", comfy.ids[name])
+    if "sag" not in inside:
+        comfy.ask("leaveSubgraph")
+    line = comfy.page.locator(".sag-strip span").filter(visible=True)
+    comfy.drawn()
+    assert line.inner_text() == "a guess until it has run: 4 of 4 steps inside, sigma 15 to 0"
+
+
 def test_where_one_end_is_wired_in_the_curve_is_there_and_no_step_is_lit(comfy, guide):
     comfy.add({"number": ("PrimitiveFloat", (50, 540), {})}, ["number.FLOAT > sag.sigma_end"])
     guide.waits_for("wired in: its steps show after a run")

@@ -106,6 +106,7 @@ def test_the_guess_is_the_hosts_schedule_on_a_model_with_stable_diffusions_sigma
 
 def test_steps_look_like_steps_and_percents_like_percents(comfy, find):
     look = "id => app.graph.getNodeById(id).widgets.slice(2, 4).map(w => w.value.toFixed(w.options.precision))"
+    comfy.drawn()
     assert comfy.page.evaluate(look, find.id) == ["0", "10000"]
     comfy.set_value("window", "unit", "percent")
     comfy.set_value("window", "end", 1)
@@ -118,6 +119,6 @@ def test_they_do_so_in_nodes_2_too(comfy, find):
     comfy.page.wait_for_function(SHOWN, arg=[find.id, "0", "10000"])
     for name, value in {"unit": "percent", "end": 0.55}.items():
         comfy.ask("choose", find.id, name, value)
-        comfy.drawn()  # the page rounds to what the box shows, and the strip sets that once a frame
+        comfy.drawn()  # the page rounds to what the box shows, and the strip sets that as it looks at the node
     zero = "0.00" if comfy.at.decimals else "0"  # the older page leaves out what says nothing
     comfy.page.wait_for_function(SHOWN, arg=[find.id, zero, "0.55"])

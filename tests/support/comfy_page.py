@@ -100,7 +100,7 @@ class ComfyPage:
 
     def drawn(self) -> None:
         """Waits until what was changed is to be seen."""
-        self.ask("twoFrames")
+        self.ask("someFrames")
 
     def clear(self) -> None:
         """With other ids for the nodes to come: some pages keep the values of a node by its id."""

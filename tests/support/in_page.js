@@ -11,13 +11,12 @@
     workflow: () => active()?.path,
     /** The page names a workflow as the active one after it has loaded it, and then makes its tracker of changes. */
     hasLoaded: (before) => active()?.changeTracker && active().path !== before,
-    /** Once a workflow has been drawn, the page moves the view to it; two frames on, all is at its place. */
-    async twoFrames() {
-      await frame();
-      await frame();
+    /** Once a workflow has been drawn, the page moves the view to it; a strip is looked at every fourth frame. */
+    async someFrames() {
+      for (let frames = 0; frames < 6; frames++) await frame();
     },
     clear(first) {
-      app.canvas.setGraph(app.graph); // out of a subgraph
+      inPage.leaveSubgraph();
       app.graph.clear();
       app.graph.last_node_id = first;
       app.canvas.ds.reset();
@@ -100,6 +99,19 @@
       const pictures = inDom.length ? [...inDom] : nodeOf(id).imgs ?? [];
       const arrived = pictures.length && pictures.every((picture) => picture.complete && picture.naturalWidth);
       return arrived ? pictures.map((picture) => [picture.naturalWidth, picture.naturalHeight]) : null;
+    },
+    /** Whether one picture takes all the room. */
+    isLarge(id) {
+      const inDom = document.querySelectorAll(`[data-node-id="${id}"] img`); // of Nodes 2.0
+      return inDom.length ? inDom.length === 1 : Number.isInteger(nodeOf(id).imageIndex);
+    },
+    firstPicture(id) {
+      const inDom = document.querySelector(`[data-node-id="${id}"] img`);
+      if (inDom) return middleOf(inDom.getBoundingClientRect());
+      const node = nodeOf(id), [x, y, width, height] = node.imageRects[0], { left, top } = app.canvas.canvas.getBoundingClientRect();
+      const [inX, inY] = middleOf({ x, y, width, height });
+      const [onX, onY] = app.canvas.ds.convertOffsetToCanvas([node.pos[0] + inX, node.pos[1] + inY]);
+      return [left + onX, top + onY];
     },
     area(id) {
       const box = document.querySelector(`[data-node-id="${id}"]`)?.getBoundingClientRect(); // of Nodes 2.0
@@ -207,6 +219,7 @@
       const { line, warns, dots } = view(nodeOf(id));
       return { line, warns, active: dots.flatMap(({ state }, step) => (state === "lit" ? [step] : [])) };
     },
+    leaveSubgraph: () => app.canvas.setGraph(app.graph),
     /** Into a subgraph of its own, which is opened: the id of that, and the node's inside. */
     intoSubgraph(id) {
       const { comfyClass } = nodeOf(id);

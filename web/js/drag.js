@@ -33,10 +33,10 @@ export function takesDrags(strip, handle, taken) {
     if (!press || (!press.ends && Math.abs(clientX - press.x) < STILL)) return;
     const { x, from } = press, { columns, move } = strip.view;
     const ends = (press.ends ??= movedBy(taken, clientX - x, from, strip));
-    const by = within(-from[ends[0]], strip.placeAt(clientX) - strip.placeAt(x), 1 - from[ends[ends.length - 1]]);
+    const by = within(-from[ends[0]], strip.across(clientX - x), 1 - from[ends[ends.length - 1]]);
     const snapped = (place) => (shiftKey ? Math.round(place * columns) / columns : place);
     move(from.map((place, end) => (ends.includes(end) ? snapped(place + by) : null)), 0);
-    strip.tell(ends);
+    if (strip.told !== ends) strip.tell(ends); // later ones with the next drawing
   });
   handle.addEventListener("lostpointercapture", () => {
     press = null;

@@ -1,17 +1,18 @@
 /** A strip on its node: how wide and high it is there, and what keeps it up to date. */
 
 import { app } from "/scripts/app.js";
-import { samplerBehind } from "./downstream.js";
+import { forget, samplerBehind } from "./downstream.js";
 import { runOf } from "./runs.js";
 import { FOLDED, NODES_2, setSetting, setting } from "./settings.js";
 import { Strip } from "./strip.js";
 import { retell, say } from "./texts.js";
-import { STRIP, showAsSteps, valueOf } from "./widgets.js";
+import { STRIP, showAsSteps, valueOf, valuesOf } from "./widgets.js";
 
 const MARGIN = 10, WIDTH = 340; // pixels: around a strip, and of a node in which its line can be read
+const TURN = 4; // frames
 const MIDDLE = 1, MIDDLE_HELD = 4; // of the mouse: `button` and, among `buttons`, while it is down
 const updates = new WeakMap(); // what keeps the strip of a node up to date
-const elements = new WeakMap(); // of each node, its strip's
+const strips = new WeakMap();
 const drawn = document.getElementsByClassName("sag-strip"); // of whichever node, in whichever place of the page
 
 /** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
@@ -29,19 +30,20 @@ export function addStrip(node, { view, folds }) {
   Object.defineProperty(widget, "width", { get: () => undefined, set: () => {} });
   node.setSize([Math.max(node.size[0], WIDTH), heightOf(node)]);
   handOn(strip.element);
-  elements.set(node, strip.element);
+  strips.set(node, strip);
 
-  let folded, shown, run;
+  let folded, shown = [];
   updates.set(node, () => {
     if (folded !== isFolded()) {
       if (folded !== undefined) node.setSize([node.size[0], heightOf(node)]);
       strip.fold((folded = isFolded()), say("folded"));
     }
     if (!folds) for (const name of ["start", "end"]) showAsSteps(node, name, valueOf(node, "unit") === "step");
-    const width = strip.element.clientWidth, values = node.widgets?.map(({ name }) => [valueOf(node, name)]);
-    const now = JSON.stringify([width, say("last"), values, folds && !runOf(node) && samplerBehind(node)]);
-    if (!width || (now === shown && run === runOf(node))) return; // without width it is not to be seen
-    [shown, run] = [now, runOf(node)];
+    const run = runOf(node), width = strip.element.clientWidth, guessed = folds && !run ? samplerBehind(node) : {};
+    const now = [run, width, say("last"), ...valuesOf(node), ...Object.values(guessed)];
+    const isAsShown = now.length === shown.length && now.every((value, i) => Object.is(value, shown[i]));
+    if (!width || isAsShown) return; // without width it is not to be seen
+    shown = now;
     widget.label = say("curve");
     const high = strip.height(folded);
     strip.show(run?.isOff ? { ...view(node), line: retell(run) } : view(node, run));
@@ -92,14 +94,16 @@ export function attempt(does, otherwise = () => {}) {
 function replaceGhosts() {
   for (const shown of [...drawn]) {
     const id = /** @type {HTMLElement | null} */ (shown.closest("[data-node-id]"))?.dataset.nodeId;
-    const node = id && app.canvas.graph?.getNodeById(id), element = node && elements.get(node);
+    const node = id && app.canvas.graph?.getNodeById(id), element = node && strips.get(node)?.element;
     if (element && element !== shown) shown.replaceWith(element);
   }
 }
 
-/** A value may be set without a word to anybody, so all are looked at. */
+let frame = 0;
+/** A value may be set without a word to anybody, so all nodes are looked at: in turns, and one that is dragged always. */
 export function everyFrame() {
-  attempt(replaceGhosts);
-  for (const node of app.canvas.graph?._nodes ?? []) update(node);
+  const isTurn = ++frame % TURN === 0;
+  if (isTurn) attempt(() => (forget(), replaceGhosts()));
+  for (const node of app.canvas.graph?._nodes ?? []) if (isTurn || strips.get(node)?.told.length) update(node);
   requestAnimationFrame(everyFrame);
 }

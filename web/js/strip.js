@@ -77,7 +77,7 @@ export class Strip {
     this.text.textContent = this.text.title = view.line;
     this.text.style.color = view.warns ? WRONG : "";
     this.below.style.maxHeight = view.warns ? "" : `${LINES}px`;
-    this.lines = this.below.offsetHeight;
+    this.lines = view.warns ? this.below.offsetHeight : LINES; // to ask costs a layout, and a drag changes the line
     this.behind.replaceChildren(...curve(view, this.x, width));
     write(this.shade, { x: this.x(from), width: Math.max(0, this.x(to) - this.x(from)) });
     const movesWhole = grips.every(Boolean) && (from > 0 || to < 1);
@@ -104,9 +104,9 @@ export class Strip {
 
   x = (place) => SIDE + place * Math.max(1, this.width - 2 * SIDE);
 
-  /** The place under the mouse, at any zoom. */
-  placeAt(clientX) {
-    const { left, width } = this.drawing.getBoundingClientRect(), side = (SIDE * width) / this.element.clientWidth;
-    return (clientX - left - side) / (width - 2 * side);
+  /** How far so many pixels of the page lead from place to place, at any zoom. */
+  across(pixels) {
+    const { width } = this.drawing.getBoundingClientRect();
+    return pixels / (width * (1 - (2 * SIDE) / this.width));
   }
 }

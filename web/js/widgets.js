@@ -12,6 +12,13 @@ export function valueOf(node, name) {
   return slot >= 0 && node.isInputConnected(slot) ? undefined : widgetOf(node, name)?.value;
 }
 
+/** Of all widgets, and undefined as above: at less cost than one by one. @param {ComfyNode} node @returns {any[]} */
+export function valuesOf(node) {
+  const wired = new Set();
+  node.inputs.forEach(({ widget }, slot) => widget && node.isInputConnected(slot) && wired.add(widget.name));
+  return (node.widgets ?? []).map(({ name, value }) => (wired.has(name) ? undefined : value));
+}
+
 const inputs = {}; // by the name of the node
 /** Keeps what Python says of a node's inputs; the page tells it before it makes any. */
 export const define = ({ name, input }) => void (inputs[name] = { ...input?.required, ...input?.optional });
