@@ -28,6 +28,25 @@ def test_the_preview_shows_one_tile_for_each_step_on_the_node_itself(comfy):
     assert ImageColor.getrgb(PAPER) in comfy.colours("preview")
 
 
+@pytest.mark.own_page
+@pytest.mark.parametrize("mode", ["classic", "Nodes 2.0"])
+def test_a_click_on_a_tile_shows_it_large(comfy, mode):
+    """As the page does with any pictures of a node; an older one shows one of them large at once."""
+    comfy.build(*sampled(steps=4))
+    comfy.add({"preview": (PREVIEW, (100, 400), {})}, preview()[1])
+    comfy.run()
+    comfy.pictures("preview")
+    tile = comfy.ids["preview"]
+    if mode == "classic" or comfy.at.pictures > 1:
+        assert not comfy.ask("isLarge", tile)
+        mouse = comfy.page.mouse
+        mouse.move(*comfy.ask("firstPicture", tile))
+        for press in (mouse.down, mouse.up):
+            comfy.drawn()
+            press()
+    comfy.wait("isLarge", tile)
+
+
 def test_a_preview_added_to_a_finished_graph_shows_the_last_run_without_sampling_again(comfy, server):
     comfy.build(*sampled())
     comfy.run()
