@@ -108,10 +108,10 @@
     firstPicture(id) {
       const inDom = document.querySelector(`[data-node-id="${id}"] img`);
       if (inDom) return middleOf(inDom.getBoundingClientRect());
-      const node = nodeOf(id), [x, y, width, height] = node.imageRects[0], { left, top } = app.canvas.canvas.getBoundingClientRect();
-      const [inX, inY] = middleOf({ x, y, width, height });
-      const [onX, onY] = app.canvas.ds.convertOffsetToCanvas([node.pos[0] + inX, node.pos[1] + inY]);
-      return [left + onX, top + onY];
+      const { pos, imageRects } = nodeOf(id), [x, y, width, height] = imageRects[0];
+      const middle = middleOf({ x: pos[0] + x, y: pos[1] + y, width, height });
+      const [right, down] = app.canvas.ds.convertOffsetToCanvas(middle), corner = app.canvas.canvas.getBoundingClientRect();
+      return [corner.left + right, corner.top + down];
     },
     area(id) {
       const box = document.querySelector(`[data-node-id="${id}"]`)?.getBoundingClientRect(); // of Nodes 2.0

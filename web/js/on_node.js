@@ -9,7 +9,7 @@ import { retell, say } from "./texts.js";
 import { STRIP, showAsSteps, valueOf, valuesOf } from "./widgets.js";
 
 const MARGIN = 10, WIDTH = 340; // pixels: around a strip, and of a node in which its line can be read
-const TURN = 4; // frames
+const TURN = 4; // frames from one look at all nodes to the next
 const MIDDLE = 1, MIDDLE_HELD = 4; // of the mouse: `button` and, among `buttons`, while it is down
 const updates = new WeakMap(); // what keeps the strip of a node up to date
 const strips = new WeakMap();
@@ -100,7 +100,7 @@ function replaceGhosts() {
 }
 
 let frame = 0;
-/** A value may be set without a word to anybody, so all nodes are looked at: in turns, and one that is dragged always. */
+/** A value may be set without a word to anybody, so all are looked at now and then, and one that is dragged always. */
 export function everyFrame() {
   const isTurn = ++frame % TURN === 0;
   if (isTurn) attempt(() => (forget(), replaceGhosts()));
