@@ -5,7 +5,6 @@ Needs torch and a ComfyUI that COMFYUI_PATH names; `report` needs matplotlib, pa
 with `python dev.py bench ...`. Measurements are lines of JSON in a file; `report` makes tables and plots of them:
 
     run      all variants of --case, --reps times or for --budget-seconds; goes on where it was stopped
-    growth   the node's own time against tokens, batch and steps; a small UNet's on a CPU
     compile  --case through ComfyUI's TorchCompileModel, --reps times
     load     how long importing the pack takes
     beside   whole samples of --case, beside those of the version in the folder --earlier and the host's own SAG
@@ -28,7 +27,6 @@ import torch
 from lab.benchmarks.beside import beside, own
 from lab.benchmarks.cases import Case
 from lab.benchmarks.compiling import compile_both
-from lab.benchmarks.own_time import growth
 from lab.benchmarks.timing import import_time, machine, run
 from lab.loading import load_host
 from lab.records import Records
@@ -36,7 +34,6 @@ from lab.records import Records
 HERE = Path(__file__).parent
 COMMANDS = {
     "run": lambda records, o: run(records, o.case, o.reps, o.ends),
-    "growth": lambda records, o: growth(records, o.reps, o.ends),
     "compile": lambda records, o: compile_both(records, o.case, o.reps),
     "load": lambda records, o: import_time(records, o.reps),
     "beside": lambda records, o: beside(records, o.case, o.earlier, o.reps, o.ends),

@@ -1,13 +1,11 @@
-"""`growth`: a node's own time, against tokens, batch and steps: what passes inside its hooks, without what these ask of
-the host.
+"""A node's own time: what passes inside its hooks, without what these ask of the host.
 
-Two samples of seconds cannot tell how the few milliseconds grow in which they differ. This times them alone: on a GPU
+Two samples of seconds cannot tell the few milliseconds in which they differ. This times them alone: on a GPU
 from mark to mark in its queue, where a wait for the CPU counts too; on the CPU by the clock.
 """
 
 from __future__ import annotations
 
-import random
 import statistics
 import time
 from collections.abc import Callable
@@ -18,14 +16,10 @@ from unittest.mock import patch
 
 import torch
 
-from lab.benchmarks.cases import ALL, HOST, NONE, Case, Workload, build, workload
+from lab.benchmarks.cases import Workload
 from lab.benchmarks.timing import cuda, load, synchronize
-from lab.records import Records
 
 Function = Callable[..., Any]
-SIDES, BATCHES, STEPS = (512, 768, 1024, 1536, 2048, 3072), (1, 2, 4, 8), (2, 4, 8, 16)
-FEW_STEPS = 4
-MEASURED = (ALL, NONE, HOST)
 EVENTS: list[torch.cuda.Event] = []  # made once: to make one takes longer than to record it
 
 
@@ -123,35 +117,3 @@ def by_hook(stretches: list[tuple[str, float]], steps: int) -> dict[str, Any]:
     """What a record says of a sample's stretches: seconds a step in all and in each hook, and how many there were."""
     hooks = {name: sum(s for hook, s in stretches if hook == name) / steps for name in dict(stretches)}
     return {"own_seconds": sum(hooks.values()), "hooks": hooks, "stretches": len(stretches) / steps}
-
-
-def points(family: str) -> list[tuple[str, Case]]:
-    """The axes, and the cases along each; a tiny UNet gets pictures of an eighth, which a CPU can sample."""
-    part = 8 if family == "tiny" else 1
-    sides = [Case(family, side // part, 1, FEW_STEPS) for side in SIDES]
-    batches = [Case(family, 1024 // part, batch, FEW_STEPS) for batch in BATCHES]
-    steps = [Case(family, 512 // part, 1, count) for count in STEPS]
-    return [(axis, case) for axis, cases in (("tokens", sides), ("batch", batches), ("steps", steps)) for case in cases]
-
-
-def growth(records: Records, reps: int, ends: float) -> None:
-    """All points in every repetition, so that a stop leaves every axis as well measured as the others."""
-    family = "sdxl" if cuda() else "tiny"
-    model = build(family)
-    works = [(axis, workload(case, model)) for axis, case in points(family)]
-    records.add(kind="stopwatch", seconds=stretch_seconds())
-    for name in MEASURED:
-        for _, work in works:
-            own_stretches(
-                work.of_one_step(), work.of_one_step().variant(name)
-            )  # the first of a shape finds its kernels
-    for repetition in range(reps):
-        if time.monotonic() > ends:
-            return
-        dice = random.Random(repetition)
-        for axis, work in dice.sample(works, len(works)):
-            for name in dice.sample(MEASURED, len(MEASURED)):
-                case, stretches = work.case, own_stretches(work, work.variant(name))
-                records.add(kind="growth", axis=axis, case=case.name, side=case.side, batch=case.batch,
-                            steps=case.steps, repetition=repetition, variant=name,
-                            **by_hook(stretches, case.steps))  # fmt: skip

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
-
-from lab.benchmarks.cases import ALL, HOST, NONE
 
 Estimate = tuple[float, float, float]  # a median, and its interval
 Series = dict[str, list[Estimate]]  # by label, one a case
 PACK, HOSTS, QUIET, GOAL = "#0b7285", "#e8590c", "#868e96", "#c2255c"
 KINDS = {"sd15": "SD1.5", "sdxl": "SDXL", "tiny": "tiny"}
-MIDDLE_TOKEN = {"sd15": 64, "sdxl": 32, "tiny": 32}  # image pixels along a side of a token in the middle block
 GOAL_INSIDE, GOAL_OUTSIDE = 3, 0.5  # %, beyond the limit and beyond unpatched
 STYLE = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e9ecef",
     "axes.axisbelow": True, "savefig.dpi": 160, "axes.edgecolor": "#adb5bd", "legend.frameon": False,
     "axes.titlelocation": "left", "errorbar.capsize": 3,
 }  # fmt: skip
-GROWING = {
-    HOST: ("ComfyUI's own SAG", HOSTS, "D-"), ALL: ("this pack, inside the window", PACK, "o-"),
-    NONE: ("this pack, outside of it", QUIET, "s-"),
-}  # fmt: skip
 MARKS = [(HOSTS, "s"), (PACK, "o"), (PACK, "D")]  # of the series of overhead, in their order
-AXES = {  # of growth: its label, and what is the same all along it
-    "tokens": ("tokens in the middle block", "batch 1, both axes logarithmic"),
-    "batch": ("batch", "{0}x{0}"), "steps": ("steps", "{0}x{0}, batch 1"),
-}  # fmt: skip
 
 
 def spread(found: Iterable[Estimate]) -> tuple[np.ndarray, np.ndarray]:
@@ -75,28 +63,3 @@ def dots(panel: Any, series: Series, goal: float) -> None:
         panel.errorbar(middle, rows, xerr=reach, fmt=marker, color=color, markersize=7, label=label,
                        markerfacecolor="white" if marker == "D" else color)  # fmt: skip
     panel.grid(axis="y", visible=False)
-
-
-def growth(rows: pd.DataFrame, estimate: Callable[..., Estimate], path: Path) -> None:
-    """A node's own time in a step against tokens, batch and steps; the last two on linear axes: a line is a line."""
-    token = rows["case"].str.split("-").str[0].map(MIDDLE_TOKEN)
-    rows = rows.assign(tokens=(rows["side"] // token) ** 2, ms=1000 * rows["own_seconds"])
-    with mpl.rc_context(STYLE | {"axes.titlesize": 11}):
-        figure = Figure(figsize=(11, 3.8), layout="constrained")
-        panels = figure.subplots(1, 3)
-        for panel, (axis, (label, same)) in zip(panels, AXES.items(), strict=True):
-            along = rows[rows["axis"] == axis]
-            for name, (who, color, style) in GROWING.items():
-                groups = along[along["variant"] == name].groupby(axis)["ms"]
-                middle, reach = spread(groups.apply(estimate))
-                panel.errorbar(list(groups.groups), middle, yerr=reach, fmt=style, color=color, label=who)
-            panel.set(title=same.format(along["side"].iloc[0]), xlabel=label)
-            if axis == "tokens":  # from a few hundred to many thousand, and as wide a range of times
-                panel.set(xscale="log", yscale="log")
-                panel.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-            else:
-                panel.set(xlim=(0, None), ylim=(0, None))
-            panel.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-        panels[0].set_ylabel("own time in a step, ms")
-        panels[1].legend(fontsize=9, loc="upper left")
-        figure.savefig(path)

@@ -85,8 +85,6 @@ def write(files: list[Path], out: Path) -> None:
             put(out, f"<!-- {name} -->", f"<!-- {name} ends -->", text(found))
     if "sample" in found:
         plots.overhead(*beyond(by_case(found["sample"])), out.parent / "overhead.png")
-    if "growth" in found:
-        plots.growth(found["growth"], estimate, out.parent / "growth.png")
     print(out.read_text())
 
 
@@ -148,22 +146,9 @@ def import_time(found: Found) -> str:
     return f"{shown(1000 * found['load']['seconds'], '{:.1f}')} ms"
 
 
-def growth(found: Found) -> str:
-    times = in_ms(found["growth"], ["axis", "side", "batch", "steps", "variant"], "own_seconds", "{:.3f}")
-    names = {name: f"{label}, ms" for name, (label, *_) in plots.GROWING.items()}
-    return times[list(names)].rename(columns=names).reset_index().to_markdown(index=False)
-
-
 def in_ms(rows: pd.DataFrame, keys: list[str], seconds: str, pattern: str) -> pd.DataFrame:
     """Medians with their intervals; the last key makes the columns."""
     return (1000 * rows[seconds]).groupby([rows[key] for key in keys]).agg(shown, pattern).unstack()
-
-
-def stopwatch(found: Found) -> str:
-    rows = found["growth"]
-    own = 1000 * found["stopwatch"]["seconds"].iloc[-1] * rows["stretches"].max()
-    return (f"{plots.KINDS[rows['case'][0].split('-')[0]]}, {rows['repetition'].nunique()} repetitions. At least "
-            f"{own:.2f} ms of a node's own time are the stopwatch's.")  # fmt: skip
 
 
 def compiled(found: Found) -> str:
@@ -201,6 +186,6 @@ def own(found: Found) -> str:
 BLOCKS: dict[str, tuple[str, Callable[[Found], str]]] = {  # by their mark: the records that each needs, and its text
     "machines": ("machine sample", machines), "ratios": ("sample", ratios), "times": ("sample", times),
     "memory": ("sample", memory), "checks": ("sample", checks), "launch bound": ("sample", launch_bound),
-    "import": ("load", import_time), "stopwatch": ("growth", stopwatch), "growth": ("growth", growth),
-    "beside": ("machine beside", beside), "own": ("machine own", own), "compile": ("compile", compiled),
+    "import": ("load", import_time), "beside": ("machine beside", beside), "own": ("machine own", own),
+    "compile": ("compile", compiled),
 }  # fmt: skip
