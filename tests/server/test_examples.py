@@ -11,12 +11,23 @@ PACK = "sag-delayed-activation"
 COMPARED, BETWEEN = 4, 8  # pictures side by side in the examples that compare, and pixels between them
 
 
-@pytest.fixture(scope="module", params=[("SMALL", 64), pytest.param(("SD15", 128), marks=pytest.mark.nightly)], ids=str)
-def side(server, request):
-    """Of the pictures, while the server has such a checkpoint."""
-    architecture, pixels = request.param
-    with small_checkpoints(server.base, architecture):
-        yield pixels
+@pytest.fixture(scope="session", params=["SMALL", pytest.param("SD15", marks=pytest.mark.nightly)])
+def checkpoint(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def server(serve, checkpoint):
+    """One for each: it may keep the MODEL of a checkpoint of that name."""
+    running = serve({"SMALL": "--cache-classic", "SD15": "--cache-none"}[checkpoint])
+    with small_checkpoints(running.base, checkpoint):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def side(checkpoint):
+    """Of the pictures, in pixels."""
+    return {"SMALL": 64, "SD15": 128}[checkpoint]
 
 
 @pytest.fixture(scope="module", params=EXAMPLES, ids=lambda path: path.stem)
