@@ -133,8 +133,11 @@
     popups: () => window.popups,
 
     /** The strip of a node once it is drawn, and in its place: it is born as wide as the page. */
-    drawnStrip: (id) =>
-      strip(id)?.querySelector("polyline") && strip(id).clientWidth < nodeOf(id).size[0] ? strip(id) : null,
+    drawnStrip(id) {
+      const element = strip(id), width = element?.clientWidth, drawing = element?.querySelector("svg");
+      const isDrawn = drawing?.querySelector("polyline") && `${width}` === drawing.getAttribute("width");
+      return isDrawn && width < nodeOf(id).size[0] ? element : null;
+    },
     /** What one sees where the node is, whosever it may be: window, curve, grips and line. */
     look(id) {
       const { x, y, width, height } = inPage.area(id);

@@ -44,7 +44,7 @@ function behindInputs(subgraph) {
 
 /** Out of the subgraph in which a node stands; where that stands in several places, at one of them. */
 function behindBorder({ graph, id }, slot) {
-  if (graph.isRootGraph !== false) return null;
+  if (graph?.isRootGraph !== false) return null;
   const isFromHere = ({ origin_id, origin_slot }) => origin_id === id && origin_slot === slot;
   const output = graph.outputs.findIndex((output) => output.getLinks().some(isFromHere));
   const all = [graph.rootGraph, ...graph.rootGraph.subgraphs.values()].flatMap(({ nodes }) => nodes);

@@ -13,6 +13,7 @@ const TURN = 4; // frames from one look at all nodes to the next
 const MIDDLE = 1, MIDDLE_HELD = 4; // of the mouse: `button` and, among `buttons`, while it is down
 const updates = new WeakMap(); // what keeps the strip of a node up to date
 const strips = new WeakMap();
+const fresh = new WeakSet(); // nodes not looked at yet; before it draws one, page 1.49 must know how its numbers look
 const drawn = document.getElementsByClassName("sag-strip"); // of whichever node, in whichever place of the page
 
 /** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
@@ -31,6 +32,7 @@ export function addStrip(node, { view, folds }) {
   node.setSize([Math.max(node.size[0], WIDTH), heightOf(node)]);
   handOn(strip.element);
   strips.set(node, strip);
+  fresh.add(node);
 
   let folded, shown = [];
   updates.set(node, () => {
@@ -104,6 +106,7 @@ let frame = 0;
 export function everyFrame() {
   const isTurn = ++frame % TURN === 0;
   if (isTurn) attempt(() => (forget(), replaceGhosts()));
-  for (const node of app.canvas.graph?._nodes ?? []) if (isTurn || strips.get(node)?.told.length) update(node);
+  const isDue = (node) => fresh.delete(node) || isTurn || strips.get(node)?.told.length;
+  for (const node of app.canvas.graph?._nodes ?? []) if (isDue(node)) update(node);
   requestAnimationFrame(everyFrame);
 }
