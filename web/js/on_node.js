@@ -13,7 +13,7 @@ const TURN = 4; // frames from one look at all nodes to the next
 const MIDDLE = 1, MIDDLE_HELD = 4; // of the mouse: `button` and, among `buttons`, while it is down
 const updates = new WeakMap(); // what keeps the strip of a node up to date
 const strips = new WeakMap();
-const fresh = new WeakSet(); // nodes not looked at yet; before it draws one, page 1.49 must know how its numbers look
+const fresh = new WeakSet(); // nodes not looked at yet: they are in the next frame
 const drawn = document.getElementsByClassName("sag-strip"); // of whichever node, in whichever place of the page
 
 /** In Nodes 2.0 a node is as high as what is in it, some of which may be folded away. @param {ComfyNode} node */
