@@ -5,7 +5,6 @@ Needs torch and a ComfyUI that COMFYUI_PATH names; `report` needs matplotlib, pa
 with `python dev.py bench ...`. Measurements are lines of JSON in a file; `report` makes tables and plots of them:
 
     run      all variants of --case, --reps times or for --budget-seconds; goes on where it was stopped
-    compile  --case through ComfyUI's TorchCompileModel, --reps times
     load     how long importing the pack takes
     beside   whole samples of --case, beside those of the version in the folder --earlier and the host's own SAG
     own      time inside the hooks, in the same way
@@ -26,7 +25,6 @@ import torch
 
 from lab.benchmarks.beside import beside, own
 from lab.benchmarks.cases import Case
-from lab.benchmarks.compiling import compile_both
 from lab.benchmarks.timing import import_time, machine, run
 from lab.loading import load_host
 from lab.records import Records
@@ -34,7 +32,6 @@ from lab.records import Records
 HERE = Path(__file__).parent
 COMMANDS = {
     "run": lambda records, o: run(records, o.case, o.reps, o.ends),
-    "compile": lambda records, o: compile_both(records, o.case, o.reps),
     "load": lambda records, o: import_time(records, o.reps),
     "beside": lambda records, o: beside(records, o.case, o.earlier, o.reps, o.ends),
     "own": lambda records, o: own(records, o.case, o.earlier, o.reps, o.ends),

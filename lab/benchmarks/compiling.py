@@ -1,4 +1,4 @@
-"""`compile`: the pack under torch.compile, through the host's own TorchCompileModel node."""
+"""The pack under torch.compile, through the host's own TorchCompileModel node."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from lab.benchmarks.cases import ALL, UNPATCHED, Case, Workload, workload
-from lab.benchmarks.timing import time_sample
-from lab.records import Records
+from lab.benchmarks.cases import Workload
 
-BACKEND = "inductor"  # what the host's node offers first
 SETTLED_AFTER = 2  # steps; the first compiles for one batch, the second may find that batches differ
 
 
@@ -44,26 +41,3 @@ def first_samples(work: Workload, model: Any) -> Compiled:
     for _ in range(2):
         latent = work.sample(model, callback=lambda *_: graphs.append(counters["stats"]["unique_graphs"]))
     return Compiled(latent, Counter(counters["graph_break"]), graphs)
-
-
-def distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Relative difference |a - b| / |b|."""
-    return ((a - b).norm() / b.norm()).item()
-
-
-def compile_both(records: Records, case: Case, reps: int) -> None:
-    """Unpatched and with all steps active: graphs, breaks, agreement with the same without compiling, and time."""
-    work = workload(case)
-    eager = {name: work.variant(name) for name in (UNPATCHED, ALL)}
-    wanted = {name: work.sample(model) for name, model in eager.items()}
-    sag = distance(wanted[ALL], wanted[UNPATCHED])
-    for name, model in eager.items():
-        compiled = through_the_node(model, BACKEND)
-        result = first_samples(work, compiled)
-        records.add(kind="compile", case=case.name, steps=case.steps, backend=BACKEND, variant=name,
-                    breaks=result.breaks, graphs=result.graphs, late=result.late, sag_distance=sag,
-                    distance=distance(result.latent, wanted[name]))  # fmt: skip
-        for repetition in range(reps):
-            for how, patched in (("eager", model), ("compiled", compiled)):
-                _, found = time_sample(work, patched)
-                records.add(kind="compile time", case=case.name, variant=name, how=how, repetition=repetition, **found)

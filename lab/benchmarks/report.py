@@ -146,22 +146,6 @@ def import_time(found: Found) -> str:
     return f"{shown(1000 * found['load']['seconds'], '{:.1f}')} ms"
 
 
-def in_ms(rows: pd.DataFrame, keys: list[str], seconds: str, pattern: str) -> pd.DataFrame:
-    """Medians with their intervals; the last key makes the columns."""
-    return (1000 * rows[seconds]).groupby([rows[key] for key in keys]).agg(shown, pattern).unstack()
-
-
-def compiled(found: Found) -> str:
-    rows = found["compile"].drop_duplicates("variant", keep="last").set_index("variant")
-    spent = in_ms(found["compile time"], ["variant", "how"], "seconds", "{:.0f}")
-    return pd.DataFrame({
-        "case": rows["case"], "steps": rows["steps"], "backend": rows["backend"],
-        "graph breaks": rows["breaks"].map(lambda of: sum(of.values())), "graphs": rows["graphs"].str[-1],
-        "made after step 2": rows["late"], "distance": rows["distance"], "distance of SAG": rows["sag_distance"],
-        "eager, ms": spent["eager"], "compiled, ms": spent["compiled"],
-    }).rename(index=SHOWN).to_markdown(floatfmt=".2e")  # fmt: skip
-
-
 def beside(found: Found) -> str:
     last = found["beside"].drop_duplicates(["case", "repetition", "variant"], keep="last")
     tables = last.pivot(index=["case", "repetition"], columns="variant", values="seconds")
@@ -187,5 +171,4 @@ BLOCKS: dict[str, tuple[str, Callable[[Found], str]]] = {  # by their mark: the 
     "machines": ("machine sample", machines), "ratios": ("sample", ratios), "times": ("sample", times),
     "memory": ("sample", memory), "checks": ("sample", checks), "launch bound": ("sample", launch_bound),
     "import": ("load", import_time), "beside": ("machine beside", beside), "own": ("machine own", own),
-    "compile": ("compile", compiled),
 }  # fmt: skip
