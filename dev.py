@@ -19,6 +19,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -34,10 +35,10 @@ TOOLS = ["requests", "pytest>=8,<10", "pytest-xdist", "hypothesis", "playwright"
 PYTEST = ["-m", "pytest", "-c", "tests/pytest.ini"]
 AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # a process a core, and a file's tests in one
 NEWEST_PAGE = ["--page", "1.58.1"]  # of those on PyPI; the host brings an older one
-PARTS = {  # of the tests, two at a time; what takes longest begins
+PARTS = {  # of the tests; what takes longest begins, and the two with a browser, which wants a core, lie far apart
     "The tests of the newest page": ["tests/browser", *NEWEST_PAGE],
-    "The tests of the host's own page": ["tests/browser", "-m", "own_page"],
     "The tests without a page": ["tests", "--ignore=tests/browser"],
+    "The tests of the host's own page": ["tests/browser", "-m", "own_page"],
 }
 LONG = ["tests/host/test_properties.py", "tests/server/test_endurance.py", "tests/server/test_examples.py",
         "-m", "host or server", "--hypothesis-profile", "nightly", "-rA"]  # fmt: skip
@@ -110,9 +111,9 @@ def test(python: str, host: Path, more: list[str]) -> None:
     if more:
         run([python, *PYTEST, *AT_ONCE, "tests", *NEWEST_PAGE, *more], "pytest", host)
         return
-    with ThreadPoolExecutor(2) as pool:  # a core each; the page's take longest, and so begin
-        parts = [pool.submit(run, [python, *PYTEST, *part], what, host, shown=False) for what, part in PARTS.items()]
-        for waiting in [*parts, pool.submit(on_hosts, python, [OLDEST])]:
+    *first, last = [partial(run, [python, *PYTEST, *part], what, host, shown=False) for what, part in PARTS.items()]
+    with ThreadPoolExecutor(2) as pool:  # a core each
+        for waiting in [pool.submit(part) for part in (*first, partial(on_hosts, python, [OLDEST]), last)]:
             waiting.result()
 
 

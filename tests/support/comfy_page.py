@@ -26,6 +26,7 @@ CALL = "([name, ...given]) => inPage[name](...given)"
 IN_THE_WAY = "[role^=dialog], [role^=alert]"
 POPUP = f"{IN_THE_WAY}, [data-testid=error-overlay]"  # the last on newer pages
 NUMBERS = itertools.count()
+SETTLED = 400  # milliseconds in which a search's answers stay as they are, if they are those to the last letter
 OURS = "/extensions/sag-delayed-activation/"  # in the address of every file of the pack's that the page loads
 HELP_IN_A_LANGUAGE = re.compile(r"/docs/[^/]+/[a-z]+\.md")  # which the page asks for before that in English
 
@@ -131,9 +132,17 @@ class ComfyPage:
         self.open_search()
         self.page.get_by_role("combobox").press_sequentially(typed)
         answer = re.compile(rf"^\s*{re.escape(name)}\s*(sag-delayed-activation\s*)?model_patches")
+        self.searched()
         self.page.locator(self.at.found_node).filter(has_text=answer).click()
         self.page.wait_for_function("() => inPage.count() === 1")
         return self.node_id(name)
+
+    def searched(self) -> None:
+        """Waits until the answers stay as they are: each letter asks anew, and a click on an old answer is lost."""
+        before, now = None, []
+        while not now or now != before:
+            self.page.wait_for_timeout(SETTLED)
+            before, now = now, self.page.locator(self.at.found_node).all_inner_texts()
 
     def open_search(self) -> None:
         """By a double click on the empty canvas; page 1.49 misses one now and then, and a user tries again."""
