@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import torch
 
-WIDTH = 0.7  # latent pixels, of the unsharp mask
+from lab.study.questions import UNSHARP_WIDTH
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def unsharp_mask() -> Iterator[None]:
         return torch.zeros_like(change), 0
 
     def compute(own: Any, *args: Any) -> Any:
-        return shipped(own, *args)._replace(falling=blur(-changes.pop(), WIDTH))
+        return shipped(own, *args)._replace(falling=blur(-changes.pop(), UNSHARP_WIDTH))
 
     with patch.multiple(Own, evaluate_degraded=note, compute=compute):
         yield

@@ -30,7 +30,8 @@ SEG_WIDTHS, SEG_SCALES, SEG_WINDOWS = ("seg 1", "seg 3", "seg mean"), (1.0, 2.0,
 DECIDED_ON = {PHOTOGRAPHS: (1.25, (1.0, 1.5), MANY), UNITS: (8.0, (6.0, 10.0), FEW)}
 DECIDING_SAMPLER, DECIDING_NOISE = "dpmpp_2m", 2
 UNSHARP_SCALES, PAG_SCALES, SAG_SCALES = (0.1, 0.25, 0.5), (1.0, 2.0, 3.0), (0.5, -0.25, 0.25, -0.5)
-UNSHARP = "unsharp smoothed by 0.7"
+UNSHARP_WIDTH = 0.7  # latent pixels
+UNSHARP = f"unsharp smoothed by {UNSHARP_WIDTH}"
 
 
 @dataclass(frozen=True)
