@@ -76,15 +76,14 @@ def test_the_defaults_harm_garments_by_both_eyes_and_help_the_coloured_worlds_by
     "world, named",
     [
         ("wesnoth", ("unsharp mask 0.25", "30 steps")), ("fashion", ("unsharp mask 0.5", "unsharp mask 0.1")),
-        ("emoji", ("unsharp mask 0.25", "30 steps")), ("dit wesnoth", ("unsharp mask 0.1", "30 steps")),
+        ("dit wesnoth", ("unsharp mask 0.1", "30 steps")),
         ("dit fashion", ("unsharp mask 0.25", "unsharp mask 0.1")),
     ],
 )  # fmt: skip
 def test_the_best_free_control_is_the_one_that_the_tables_name(world, named):
     assert [best(world, eye)["name"] for eye in EYES] == [name(world, called) for called in named]
-    rows = [line for line in PAGES["dit" in world].splitlines() if line.startswith(f"| {TITLE[world.split()[-1]]} |")][
-        :2
-    ]
+    own = f"| {TITLE[world.split()[-1]]} |"
+    rows = [line for line in PAGES["dit" in world].splitlines() if line.startswith(own)][:2]
     assert [line.split("|")[-2].strip().replace("more", "30") for line in rows] == [*named]
 
 
@@ -175,21 +174,27 @@ def test_the_mask_did_less_harm_than_a_random_one_and_that_less_than_none():
 
 
 ATTENTION = ROWS["attention"]
-DOSE = decided("photographs", chosen(ATTENTION[[*EYES]].to_dict("index")))
+CHOSEN = chosen(ATTENTION[[*EYES]].to_dict("index"))
+DOSE, OF_UNITS = decided("photographs", CHOSEN), decided("wesnoth", CHOSEN)
 
 
 def test_the_rule_chooses_the_dose_that_the_page_names_from_as_many_settings():
-    assert DOSE.name == name("photographs", "SEG") and (DOSE.form, DOSE.scale, DOSE.active) == ("seg 1", 3.0, (7, 14))
+    assert (CHOSEN.form, CHOSEN.scale, CHOSEN.active) == ("seg 1", 3.0, (7, 14))
+    assert [DOSE.name, OF_UNITS.name] == [name(world, "SEG") for world in ("photographs", "units")]
     assert len(doses("photographs")) - 1 == len(doses("fashion")) - 1 == 48
 
 
-def test_blurred_attention_does_not_pass_on_photographs_and_so_is_not_in_the_node():
+@pytest.mark.parametrize("dose, named", [(DOSE, ("30 steps", "cfg 1.5")), (OF_UNITS, ("cfg 10", "30 steps"))])
+def test_blurred_attention_passes_by_no_eye_in_either_world_against_the_controls_that_the_page_names(dose, named):
+    world, free = {"wesnoth": "units"}.get(dose.world, dose.world), [control.name for control in controls(dose)]
+    assert [below(ATTENTION, dose.name, free, eye) for eye in EYES] == [False, False]
+    assert [best_of(ATTENTION, free, eye)["name"] for eye in EYES] == [name(world, called) for called in named]
+    assert all(between(world, "SEG", f"{eye}_difference") for eye in EYES)
+
+
+def test_and_so_it_is_not_in_the_node():
     from sag_delayed_activation.nodes_advanced import SelfAttentionGuidanceAdvanced
 
-    free = [control.name for control in controls(DOSE)]
-    assert [below(ATTENTION, DOSE.name, free, eye) for eye in EYES] == [False, False]
-    best = [best_of(ATTENTION, free, eye) for eye in EYES]
-    assert [(found["steps"], found["cfg"]) for found in best] == [(30, 1.25), (20, 1.5)]
     assert "blur_target" not in str(SelfAttentionGuidanceAdvanced.INPUT_TYPES())
 
 
@@ -200,12 +205,29 @@ def test_pag_was_a_little_better_than_blurred_attention_by_both_eyes():
 def test_a_better_sampler_is_worth_more_than_any_guidance_on_photographs():
     euler = row("photographs once", "no guidance")
     better = row("photographs once", "scale 0, sampler dpmpp_2m")
-    guided = ATTENTION[ATTENTION["scale"].abs() > 0]
+    guided = ATTENTION[(ATTENTION["world"] == "photographs") & (ATTENTION["scale"] != 0)]
     for eye in EYES:
         assert better[eye] - euler[eye] < guided[f"{eye}_difference"].min() - 0.1
 
 
-def test_a_positive_scale_took_texture_away_and_a_negative_one_added_it_and_neither_was_better():
-    positive, negative = row("photographs", "SAG"), row("photographs", "scale -0.25")
-    assert positive["high_frequency_difference_high"] < 0 < negative["high_frequency_difference_low"]
-    assert not any(found[f"{eye}_difference_high"] < 0 for found in (positive, negative) for eye in EYES)
+@pytest.mark.parametrize("world", ["photographs", "units"])
+def test_with_dpmpp_2m_a_positive_scale_took_texture_away_and_a_negative_one_added_it(world):
+    change = "high_frequency_difference"
+    assert all(row(world, taking)[f"{change}_high"] < 0 for taking in ("SAG", "scale 0.25"))
+    assert all(row(world, adding)[f"{change}_low"] > 0 for adding in ("scale -0.25", "scale -0.5"))
+
+
+def test_units_have_too_much_texture_and_so_sag_helps_them_by_both_eyes_in_both_samplers():
+    for world in ("units", "units, Euler"):
+        texture = "high_frequency_difference", "high_frequency_off_difference"
+        assert all(row(world, "SAG")[f"{change}_high"] < 0 for change in texture)
+        assert all(falls(world, "SAG", eye) for eye in EYES)
+    assert row("units", "cfg 10")[CLASSIFIER] < row("units", "SAG")[CLASSIFIER]
+
+
+def test_photographs_gained_from_a_negative_scale_with_euler_alone_and_detail_harmed_them_by_both_eyes():
+    assert all(falls("photographs, Euler", "SAG -0.5 later", eye) for eye in EYES)
+    assert all(rises("photographs", called, eye) for called in ("SAG -0.5 later", "detail") for eye in EYES)
+    of_photographs = ATTENTION[(ATTENTION["world"] == "photographs") & (ATTENTION["form"] == "sag")]
+    best = of_photographs[of_photographs["against"] == name("photographs, Euler", "no guidance")]
+    assert all(best[f"{eye}_difference"].idxmin() == name("photographs, Euler", "SAG -0.5 later") for eye in EYES)

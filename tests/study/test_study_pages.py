@@ -22,18 +22,18 @@ FIGURES = {
         wesnoth: SAG: I | wesnoth: the dose: I | wesnoth: 30 steps: Id
         fashion: SAG: C | fashion: the dose: C | fashion: unsharp mask 0.5: Cd
         fashion: SAG: I | fashion: the dose: I | fashion: unsharp mask 0.1: Id
-        emoji: SAG: C | emoji: the dose: C | emoji: unsharp mask 0.25: Cd
-        emoji: SAG: I | emoji: the dose: I | emoji: 30 steps: Id
         wesnoth: SAG: H | wesnoth: no guidance: H | wesnoth: 30 steps: C I
         wesnoth 3: no guidance: c | wesnoth: no guidance: c
         wesnoth: inverse mask: C | wesnoth: random mask: C | wesnoth: last 2 steps: C | fashion: last 2 steps: C
-        fashion: the dose: S | wesnoth: the dose: S Hc recall_difference
-        photographs: no guidance: c i | photographs: SEG: C I
-        photographs: 30 steps: Cd | photographs: cfg 1.5: Id
-        photographs: PAG 3: C I | photographs: SAG: C I | photographs: scale -0.25: C I
+        fashion: the dose: S | wesnoth: the dose: S Hc
+        photographs: no guidance: c i | units: no guidance: c i | photographs: SEG: C I | units: SEG: C I
+        photographs: 30 steps: Cd | photographs: cfg 1.5: Id | units: cfg 10: Cd | units: 30 steps: Id
+        photographs: PAG 3: C I | units: PAG 3: C I | photographs: SAG: C I | units: SAG: C I
+        photographs: scale -0.25: C I | units: scale -0.25: C I
         photographs once: no guidance: c i | photographs once: scale 0, sampler dpmpp_2m: c i
         photographs: photographs, test pictures, 5000 pictures: c i
-        photographs: SAG: F | photographs: scale -0.25: F
+        photographs: SAG: F | photographs: scale -0.25: F | units: SAG: F | units: scale -0.25: F
+        photographs, Euler: SAG -0.5 later: C I | photographs: detail: C I
         wesnoth: no guidance: c | wesnoth: wesnoth, test pictures, 648 pictures: c""",
     "docs/study/detail.md": """
         fashion few: no guidance: c i H
@@ -107,8 +107,9 @@ for language in ("", "/zh", "/ja", "/ko"):
     FIGURES[f"{HELP} (advanced){language}.md"] = "wesnoth: the dose: C I"
 # The pages' other numbers, in their order: what was set, counted, or measured without an interval.
 OTHERS = {
-    "docs/study.md": "0.5 0.5 95 0 0 0.25 0.5 0.1 0.25 0 0.5 3 8 3 2 0 2,000 2408.00760 48 10 22 1 3 1.25 1.5 3 0.5 "
-    "-0.25 16 16 16 16 0 20 0.5 20 0.5 0.92 7 0.5 0.5 0.26 4 2 32 64 2,000 10,000 20 0 0.3.75 8 2 18 18",
+    "docs/study.md": "0.5 0.5 95 0 0 0.25 0.5 0.1 0 0.5 3 8 3 2 0 2,000 2408.00760 48 10 22 1 3 1.5 10 3 0.5 "
+    "-0.25 0.5 10 -0.5 16 16 16 16 0 20 0.5 20 0.5 0.92 7 0.5 0.5 0.26 4 2 32 64 2,000 10,000 20 0 0.3.75 "
+    "8 2 18 23 5 6",
     "docs/study/detail.md": "0.5 0.7 1 2,000 0.5 0.5 1 1000 0.5 0.7 1 0.7 0.25 0.75 1 0.35 0.7 4 1 1 3 8 3 8 6",
     "docs/study/emoji.md": "32 32 16 16 8 0.1 0.25 0.5 2 1 591",
     "docs/study/paper.md": "20 0 0 0.5 1 0.5 1 1 1.5 2 3 -0.5 2 3 2 1 5.42 0.28 "

@@ -22,13 +22,15 @@ OF_DIT = {  # what is called otherwise there
     "the dose": f"scale 0.25, steps 13 to 20, {FORM}", "last 4 steps": f"scale 0.25, steps 16 to 20, {FORM}",
     "no mask": f"scale 0.25, steps 13 to 20, threshold 0.0, {FORM}", "small dose": CALLED["the dose"],
 }  # fmt: skip
-OF_PHOTOGRAPHS = {
+OF_ATTENTION = {
     "cfg 1.5": "photographs, cfg 1.5, scale 0, sampler dpmpp_2m, noise 2, 20 steps, 5000 pictures",
+    "cfg 10": "wesnoth, cfg 10, scale 0, sampler dpmpp_2m, noise 2, 20 steps, 2000 pictures",
+    "detail": "scale 0.5, steps 13 to 20, detail 0.5", "SAG -0.5 later": "scale -0.5, steps 7 to 14",
     "SEG": "scale 3, steps 7 to 14, form seg 1", "PAG 3": "scale 3, steps 7 to 14, form pag",
     **{called: f"scale {scale}, steps 7 to 14, form unsharp smoothed by 0.7" for called, scale in zip(
         UNSHARP, (0.1, 0.25, 0.5), strict=True)},
 }  # fmt: skip
-OTHERWISE = {"dit": OF_DIT, "attention": OF_PHOTOGRAPHS}  # of a CSV
+OTHERWISE = {"dit": OF_DIT, "attention": OF_ATTENTION}  # of a CSV
 FREE = [*UNSHARP, "30 steps"]
 WORLDS = {  # the CSV, and what a name is there
     "wesnoth": ("detail", "wesnoth, cfg 8, {}, 20 steps, 2000 pictures"),
@@ -39,6 +41,9 @@ WORLDS = {  # the CSV, and what a name is there
     "dit wesnoth": ("dit", "wesnoth, cfg 4, {}, 20 steps, 2000 pictures, block 2"),
     "dit fashion": ("dit", "fashion, cfg 1.5, {}, 20 steps, 2000 pictures, block 2"),
     "photographs": ("attention", "photographs, cfg 1.25, {}, sampler dpmpp_2m, noise 2, 20 steps, 5000 pictures"),
+    "photographs, Euler": ("attention", "photographs, cfg 1.25, {}, noise 2, 20 steps, 5000 pictures"),
+    "units": ("attention", "wesnoth, cfg 8, {}, sampler dpmpp_2m, noise 2, 20 steps, 2000 pictures"),
+    "units, Euler": ("attention", "wesnoth, cfg 8, {}, noise 2, 20 steps, 2000 pictures"),
     "photographs once": ("attention", "photographs, cfg 1.25, {}, 20 steps, 5000 pictures"),
     "paper fashion": ("paper", "fashion, {}, 20 steps, 10000 pictures"),
     "paper few": ("paper", "fashion, {}, 20 steps, 2000 pictures"),
