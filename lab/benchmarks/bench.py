@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """What this pack costs, beside sampling without it, beside the least it could cost, and beside the host's own SAG.
 
-Needs torch and a ComfyUI that COMFYUI_PATH names; `report` needs matplotlib, pandas and scipy too. All of it is there
-with `python dev.py bench ...`. Measurements are lines of JSON in a file; `report` makes tables and plots of them:
+Needs torch and a ComfyUI that COMFYUI_PATH names; `report` needs pandas and scipy too. All of it is there
+with `python dev.py bench ...`. Measurements are lines of JSON in a file; `report` makes tables of them:
 
     run      all variants of --case, --reps times or for --budget-seconds; goes on where it was stopped
-    load     how long importing the pack takes
     beside   whole samples of --case, beside those of the version in the folder --earlier and the host's own SAG
     own      time inside the hooks, in the same way
     report   puts what is in FILES into RESULTS.md, or --out
@@ -25,14 +24,13 @@ import torch
 
 from lab.benchmarks.beside import beside, own
 from lab.benchmarks.cases import Case
-from lab.benchmarks.timing import import_time, machine, run
+from lab.benchmarks.timing import machine, run
 from lab.loading import load_host
 from lab.records import Records
 
 HERE = Path(__file__).parent
 COMMANDS = {
     "run": lambda records, o: run(records, o.case, o.reps, o.ends),
-    "load": lambda records, o: import_time(records, o.reps),
     "beside": lambda records, o: beside(records, o.case, o.earlier, o.reps, o.ends),
     "own": lambda records, o: own(records, o.case, o.earlier, o.reps, o.ends),
 }

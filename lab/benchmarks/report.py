@@ -1,4 +1,4 @@
-"""`report`: puts what was measured into RESULTS.md, between the marks of that name, and its pictures beside it.
+"""`report`: puts what was measured into RESULTS.md, between the marks of that name.
 
 What is compared is compared within a repetition. Shown are medians, with their intervals where there is one.
 """
@@ -14,14 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from lab.benchmarks import plots
 from lab.benchmarks.cases import ALL, HALF, HOST, LIMIT, NONE, UNPATCHED, VARIANTS
 from lab.markdown import put
 from lab.records import read
 
 Found = dict[str, pd.DataFrame]  # the records by kind
 MIB = 2**20
-LAUNCH_BOUND = "sd15-512-b1"
 SHOWN = {
     UNPATCHED: "unpatched", LIMIT: "the limit", HOST: "ComfyUI's own SAG", ALL: "this pack, all steps",
     NONE: "this pack, no step", HALF: "this pack, half of the steps",
@@ -34,13 +32,6 @@ RATIOS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {  # of times by varian
     "half / (unpatched + half the limit's extra)": lambda t: t[HALF] / ((t[UNPATCHED] + t[LIMIT]) / 2),
     "limit / unpatched": lambda t: t[LIMIT] / t[UNPATCHED],
 }
-PICTURED = [  # the panels of overhead.png, with the names that their series have there
-    {"ComfyUI's own SAG, all steps": RATIOS["ComfyUI's own SAG / limit"],
-     "this pack, all steps": RATIOS["all steps / limit"],
-     "this pack, half of the steps": RATIOS["half / (unpatched + half the limit's extra)"]},
-    {"ComfyUI's own SAG (always on)": lambda t: t[HOST] / t[UNPATCHED],
-     "this pack, no step": RATIOS["no step / unpatched"]},
-]  # fmt: skip
 TURNS = [
     ("all steps", "earlier, all steps"), ("no step", "earlier, no step"), ("no step", UNPATCHED),
     ("earlier, no step", UNPATCHED), ("detail", "all steps"), ("all steps", HOST),
@@ -83,17 +74,7 @@ def write(files: list[Path], out: Path) -> None:
     for name, (kinds, text) in BLOCKS.items():
         if found.keys() >= set(kinds.split()):
             put(out, f"<!-- {name} -->", f"<!-- {name} ends -->", text(found))
-    if "sample" in found:
-        plots.overhead(*beyond(by_case(found["sample"])), out.parent / "overhead.png")
     print(out.read_text())
-
-
-def beyond(cases: dict[str, pd.DataFrame]) -> tuple[list[str], list[plots.Series]]:
-    """The cases that were measured often enough, or all, and for each panel the percent beyond 1 of their ratios."""
-    cases = {name: times for name, times in cases.items() if len(times) >= ENOUGH} or cases
-    panels = [{label: [estimate(100 * (of(times) - 1)) for times in cases.values()] for label, of in panel.items()}
-              for panel in PICTURED]  # fmt: skip
-    return list(cases), panels
 
 
 def machines(found: Found) -> str:
@@ -132,20 +113,6 @@ def checks(found: Found) -> str:
             f"{', '.join(same.index)}. Latents that are not finite: {', '.join(bad) or 'none'}.")  # fmt: skip
 
 
-def launch_bound(found: Found) -> str:
-    steps = found["sample"].groupby("case")["steps"].first()
-    if LAUNCH_BOUND not in steps:
-        return ""
-    ms = 1000 * by_case(found["sample"])[LAUNCH_BOUND] / steps[LAUNCH_BOUND]
-    extra = {SHOWN[name]: ms[name] - ms[UNPATCHED] for name in (LIMIT, HOST, ALL)}
-    extra["this pack, beyond ComfyUI's own"] = ms[ALL] - ms[HOST]
-    return pd.DataFrame({"extra per active step, ms": {k: shown(v, "{:.2f}") for k, v in extra.items()}}).to_markdown()
-
-
-def import_time(found: Found) -> str:
-    return f"{shown(1000 * found['load']['seconds'], '{:.1f}')} ms"
-
-
 def beside(found: Found) -> str:
     last = found["beside"].drop_duplicates(["case", "repetition", "variant"], keep="last")
     tables = last.pivot(index=["case", "repetition"], columns="variant", values="seconds")
@@ -169,6 +136,6 @@ def own(found: Found) -> str:
 
 BLOCKS: dict[str, tuple[str, Callable[[Found], str]]] = {  # by their mark: the records that each needs, and its text
     "machines": ("machine sample", machines), "ratios": ("sample", ratios), "times": ("sample", times),
-    "memory": ("sample", memory), "checks": ("sample", checks), "launch bound": ("sample", launch_bound),
-    "import": ("load", import_time), "beside": ("machine beside", beside), "own": ("machine own", own),
+    "memory": ("sample", memory), "checks": ("sample", checks), "beside": ("machine beside", beside),
+    "own": ("machine own", own),
 }  # fmt: skip

@@ -1,18 +1,14 @@
 """What the device says of itself, and samples that are timed. The only room that tells a GPU from a CPU.
 
 `run`: all variants of one case, shuffled anew in every repetition, so that ratios can be paired within it.
-`load`: how long importing the pack takes where torch and the host are imported already.
 """
 
 from __future__ import annotations
 
 import gc
-import os
 import platform
 import random
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,19 +17,7 @@ import torch
 from torch.utils import collect_env
 
 from lab.benchmarks.cases import NONE, UNPATCHED, VARIANTS, Case, Workload, workload
-from lab.loading import ROOT
 from lab.records import Records
-
-IMPORT = """
-import time
-import comfy.cli_args
-comfy.cli_args.args.cpu = True
-import comfy.sample, nodes, numpy, PIL.Image
-from lab.loading import load_pack
-begin = time.perf_counter()
-load_pack()
-print(time.perf_counter() - begin)
-"""
 
 
 def cuda() -> bool:
@@ -120,12 +104,3 @@ def repeat(records: Records, work: Workload, repetition: int, baseline: int) -> 
     plain, none = latents[UNPATCHED], latents[NONE]
     same = plain is not None and none is not None and torch.equal(plain, none)
     records.add(kind="identical", **which, value=same)
-
-
-def import_time(records: Records, reps: int) -> None:
-    """Each time in an interpreter of its own; the first may have to compile the pack's source and is not counted."""
-    host = {"cwd": os.environ["COMFYUI_PATH"], "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
-    for repetition in range(-1, reps):
-        said = subprocess.run([sys.executable, "-c", IMPORT], stdout=subprocess.PIPE, text=True, check=True, **host)
-        if repetition >= 0:
-            records.add(kind="load", repetition=repetition, seconds=float(said.stdout.split()[-1]))

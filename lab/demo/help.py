@@ -1,13 +1,9 @@
 #!/usr/bin/env python3
-"""What the in-app help shows, made with the pack's own nodes on the demo's model: its pictures, in web/docs, and then
-what `every` costs in fidelity and saves in UNet calls, as a table.
+"""The pictures of the in-app help, in web/docs, made with the pack's own nodes on the demo's model.
 
     COMFYUI_PATH=/path/to/ComfyUI python -m lab.demo.help
 
-For each window and each `every`: the extra UNet calls of a run, and how far the final latents lie from those of
-`every` 1, as a share of the distance that guidance itself makes: 0 % is the same picture, 100 % as far as leaving
-guidance away. Shorter windows with as few calls are held against the one of all steps. Means over ten garments and
-SEEDS, with their standard errors.
+What `every` costs and saves was measured once, by what stood here at 21df797.
 """
 
 from __future__ import annotations
@@ -16,11 +12,8 @@ import tempfile
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 import torch.nn.functional as F
 from PIL import Image
-from tqdm import tqdm
 
 from lab.demo.garments import ADVANCED, BASIC, STEPS, Garments
 from lab.loading import ROOT
@@ -38,12 +31,6 @@ DELAYED: dict[str, dict[str, Any] | None] = {  # what is changed; None: without 
 OF_THE_ADVANCED: dict[str, dict[str, Any] | None] = {
     "no guidance": None, "as it is": {}, "threshold 0": {"threshold": 0.0}, "fade in": {"fade": "in"},
     "rescale 1": {"rescale": 1.0}, "every 2": {"every": 2}, "every 4": {"every": 4},
-}  # fmt: skip
-
-SEEDS, SCALES = range(4), (0.5, 1.5)
-WINDOWS = {  # sigma_start, the values of `every`, and of detail
-    "all 20 steps": (1000.0, (1, 2, 3, 4, 8), 0.0), "the last 10": (1.6, (1,), 0.0), "the last 5": (0.65, (1,), 0.0),
-    "the last 11": (2.0, (1, 2, 3, 4, 8), 0.0), "all 20 steps, detail 0.5": (1000.0, (1, 2, 3, 4), 0.5),
 }  # fmt: skip
 
 
@@ -86,34 +73,6 @@ def sigma_window(garments: Garments) -> np.ndarray:
     return find("custom", "step", 8, 17, garments.model, "normal", STEPS, 1.0)["result"][3][0].numpy()
 
 
-def latents(garments: Garments, **settings: float) -> tuple[torch.Tensor, float]:
-    """The final latents [seeds * 10, 1, 32, 32], and the extra UNet calls of one run."""
-    model, before = garments.guide(ADVANCED, **settings), garments.calls
-    made = torch.cat([garments.sample(model, seed) for seed in SEEDS])
-    return made, (garments.calls - before) / len(SEEDS) - STEPS
-
-
-def share(made: torch.Tensor, exact: torch.Tensor, plain: torch.Tensor) -> str:
-    """|made - exact| / |exact - plain| of each garment: mean and standard error."""
-    distances = (made - exact).flatten(1).norm(dim=1) / (exact - plain).flatten(1).norm(dim=1)
-    return f"{distances.mean():.0%} ± {distances.std() / len(distances) ** 0.5:.0%}"
-
-
-def fidelity(garments: Garments) -> str:
-    """The table of windows and values of `every`, in Markdown."""
-    (plain, _), exact, rows = latents(garments, scale=0.0), {}, []
-    for window, (start, values, detail) in tqdm(WINDOWS.items()):
-        for every in values:
-            row = {"window": window, "every": every}
-            for scale in SCALES:
-                made, row["calls"] = latents(garments, scale=scale, sigma_start=start, every=every, detail=detail)
-                if every == 1 and len(values) > 1:
-                    exact[scale] = made
-                row[f"scale {scale:g}"] = share(made, exact[scale], plain)
-            rows.append(row)
-    return pd.DataFrame(rows).to_markdown(index=False)
-
-
 def main() -> None:
     garments = Garments()
     import folder_paths  # the host's
@@ -124,7 +83,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder_paths.set_temp_directory(scratch)  # where the preview puts its files
         save(mask_preview(garments), "mask-preview.png")
-    print(fidelity(garments))
 
 
 if __name__ == "__main__":

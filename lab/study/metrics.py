@@ -23,9 +23,7 @@ GROUPS = 20
 NEIGHBOUR = 3
 SPARE = 13  # neighbours kept beyond the third: nearly always one of them is the third without a group
 HIGH = 0.25  # cycles a pixel: half of the highest frequency that a picture holds
-FAINT = 0.1  # 13 of 255 gray levels
 COPIED = 0.1  # from a training picture by no more than 13 of 255 gray levels: of unseen units of Wesnoth none is
-CLIPPED = 1.05  # beyond white or black by 6 of 255 gray levels: the plain background scatters by less
 
 
 def groups_of(count: int, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -121,16 +119,6 @@ def high_frequency(pictures: torch.Tensor) -> torch.Tensor:
     rows, columns = (torch.fft.fftfreq(n, device=pictures.device) for n in (height, width))
     high = rows[:, None].hypot(columns[None, :]) > HIGH
     return (spectrum * high).sum(dim=(-2, -1)).mean(dim=1)
-
-
-def clipped_share(pictures: torch.Tensor) -> torch.Tensor:
-    """Share of each picture's values that lie beyond white or black, before they are cut off."""
-    return (pictures.abs() > CLIPPED).float().flatten(1).mean(dim=1)
-
-
-def settle(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures [N, C, h, w] whose values within FAINT of black or white lie there: no faint scatter on a background."""
-    return torch.where(pictures.abs() > 1 - FAINT, pictures.sign(), pictures)
 
 
 def nearest(pictures: torch.Tensor, images: torch.Tensor, at_once: int = 500) -> torch.Tensor:

@@ -13,7 +13,6 @@ from statistics import mean
 Distances = Mapping[str, Mapping[str, float]]  # of rows by name: the distance in each of EYES
 
 MANY, FEW = 5_000, 2_000  # pictures a setting
-ARITHMETIC = "float16"  # of the UNet; what ComfyUI runs SD in. The models' weights are bf16 and lose nothing in it
 STEPS = 20
 EARLY, MIDDLE, LATE = (0, 7), (7, 14), (13, 20)  # thirds of 20 steps, rounded up; the end is not included
 EYES = ("frechet", "frechet_imagenet")  # the distance in each feature space that decides

@@ -24,7 +24,7 @@ from lab.study.questions import EYES, Setting
 
 PERCENT, THOUSANDTHS = (100, 1), (1000, 2)  # a factor, and decimals
 UNITS = {"precision": PERCENT, "recall": PERCENT, "precision_imagenet": PERCENT, "recall_imagenet": PERCENT,
-         "accuracy": PERCENT, "clipped": PERCENT, "copied": PERCENT, "high_frequency": THOUSANDTHS,
+         "accuracy": PERCENT, "copied": PERCENT, "high_frequency": THOUSANDTHS,
          "high_frequency_off": THOUSANDTHS, "frechet_imagenet": (1, 2)}  # else (1, 3)  # fmt: skip
 
 

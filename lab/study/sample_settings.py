@@ -25,18 +25,9 @@ from lab.loading import ROOT, load_host
 from lab.records import Records, read
 from lab.study.classifier import STEPS, Classifier, describe, load, save, train
 from lab.study.imagenet import ImageNetFeatures
-from lab.study.metrics import (
-    COPIED,
-    Moments,
-    clipped_share,
-    compare,
-    high_frequency,
-    leave_out_means,
-    nearest,
-    settle,
-)
-from lab.study.questions import ARITHMETIC, EYES, WORLDS, Distances, Setting, chosen, in_order
-from lab.study.sampling import PRECISIONS, Sampler
+from lab.study.metrics import COPIED, Moments, compare, high_frequency, leave_out_means, nearest
+from lab.study.questions import EYES, WORLDS, Distances, Setting, chosen, in_order
+from lab.study.sampling import Sampler
 
 DEMO = ROOT / "lab/demo/model/fashion_unet.safetensors"
 DIGITS = 7
@@ -52,10 +43,7 @@ class Measure:
         self.network, self.device = network, network.head.weight.device
         self.images = images[:REFERENCE].to(self.device)
         self.frequency = high_frequency(self.images).double().mean().item()
-        self.features = {
-            "": lambda pictures: describe(network, pictures)[0],
-            "_settled": lambda pictures: describe(network, settle(pictures))[0],  # without faint scatter
-        }  # fmt: skip
+        self.features = {"": lambda pictures: describe(network, pictures)[0]}
         if imagenet is not None:
             self.features["_imagenet"] = imagenet
         self.real = {name: see(self.images) for name, see in self.features.items()}
@@ -68,7 +56,6 @@ class Measure:
         distances = nearest(shown, self.images)
         found = {
             "high_frequency": frequency, "high_frequency_off": np.abs(frequency - self.frequency),
-            "clipped": leave_out_means(clipped_share(pictures)),
             "nearest": leave_out_means(distances), "copied": leave_out_means((distances < COPIED).float()),
         }  # fmt: skip
         predicted = describe(self.network, pictures)[1]
@@ -122,13 +109,11 @@ def add_floors(results: Results, world: str, measure: Measure, data: Path, count
             results.add(name=name, world=world, count=count, test_accuracy=accuracy, plain=name, figures=figures)
 
 
-def sample_all(
-    results: Results, sampler: Sampler, measure: Measure, settings: Iterable[Setting], ends: float, precision: str
-) -> None:
+def sample_all(results: Results, sampler: Sampler, measure: Measure, settings: Iterable[Setting], ends: float) -> None:
     """Every setting that is not there yet, until the next one would not be done by `ends`."""
     pace = 0.0  # seconds for one evaluation of one picture, of the last setting
     for setting in settings:
-        name = in_arithmetic(setting, precision)
+        name = setting.name
         if results.named(name):
             continue
         work, started = setting.evaluations * setting.count, time.perf_counter()
@@ -139,8 +124,7 @@ def sample_all(
         figures = measure.figures(sampled.pictures, sampler.classes[: setting.count])
         of_run = {key: value for key, value in vars(sampled).items() if key != "pictures"}
         results.add(
-            name=name, **asdict(setting) | of_run, arithmetic=precision, figures=figures,
-            plain=in_arithmetic(setting.plain, precision),
+            name=name, **asdict(setting) | of_run, plain=setting.plain.name, figures=figures,
             device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         )  # fmt: skip
         results.keep(name, sampled.pictures)
@@ -156,11 +140,6 @@ def distances(work: Path) -> Distances:
     return {row["name"]: {eye: row["figures"][eye][0] for eye in EYES} for row in rows}
 
 
-def in_arithmetic(setting: Setting, precision: str) -> str:
-    """Its name. Settings in other arithmetic than the study's own are kept apart."""
-    return setting.name if precision == ARITHMETIC else f"{setting.name}, {precision}"
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("world", choices=WORLDS)
@@ -170,7 +149,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--questions", nargs="*", default=[], help="in the order to sample them")
     parser.add_argument("--share", default="0/1", help="which of how many processes this is")
     parser.add_argument("--pictures", type=int, help="so many a setting, for a trial")
-    parser.add_argument("--precision", choices=list(PRECISIONS), default=ARITHMETIC)
     parser.add_argument("--batch", type=int, default=2000)
     parser.add_argument("--budget-seconds", type=float, default=float("inf"))
     parser.add_argument("--classifier-steps", type=int, default=STEPS)
@@ -182,6 +160,7 @@ def main() -> None:
     load_host()
     from lab.demo.train import load_images
 
+    torch.set_float32_matmul_precision("high")
     own, processes = map(int, options.share.split("/"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     file = options.work / f"{options.world}_classifier.safetensors"
@@ -197,9 +176,9 @@ def main() -> None:
     if own == 0:
         add_floors(results, options.world, measure, options.data, {s.count for s in settings}, accuracy)
     shape = (max(s.count for s in settings), *images.shape[1:])
-    sampler = Sampler(options.weights, labels, shape, options.precision, options.batch)
+    sampler = Sampler(options.weights, labels, shape, options.batch)
     ends = started + options.budget_seconds
-    sample_all(results, sampler, measure, settings[own::processes], ends, options.precision)
+    sample_all(results, sampler, measure, settings[own::processes], ends)
     print(f"{time.perf_counter() - started:.0f} s in all", flush=True)
 
 

@@ -21,7 +21,6 @@ from lab.study.questions import SCHEDULERS, UNSHARP, Setting
 
 SEED = 2210
 GOLDEN = (5**0.5 - 1) / 2
-PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BLUR_SIGMA = 2.0  # of all settings, the node's default
 MEMORY_FACTOR = 0.1  # of the host's estimate, which at 1 is 20 MB a picture and would split the batch
 
@@ -50,15 +49,20 @@ def noise_of(which: int, shape: tuple[int, ...]) -> torch.Tensor:
 class Sampler:
     """A trained model in the host, with the noise and the classes of every picture."""
 
-    def __init__(self, weights: Path, labels: torch.Tensor, shape: Sequence[int], precision: str, batch: int) -> None:
+    def __init__(
+        self,
+        weights: Path,
+        labels: torch.Tensor,
+        shape: Sequence[int],
+        batch: int,
+        dtype: torch.dtype = torch.float16,  # what ComfyUI runs SD in. The weights are bf16 and lose nothing in it
+    ) -> None:
         """`labels` are the training data's, `shape` is that of the largest setting's pictures, [N, C, h, w]."""
         from lab.demo.sag_demo import architecture
 
-        self.model, table = architecture.load(weights, PRECISIONS[precision])
+        self.model, table = architecture.load(weights, dtype)
         self.model.model.memory_usage_factor = MEMORY_FACTOR
-        self.exact, self.batch = precision == "float32", batch
-        torch.set_float32_matmul_precision("highest" if self.exact else "high")
-        self.shape, self.classes = tuple(shape), classes_of(labels, shape[0])
+        self.batch, self.shape, self.classes = batch, tuple(shape), classes_of(labels, shape[0])
         self.negative, self.prompts = table[-1:], table[self.classes]
 
     def sample(self, setting: Setting) -> Sampled:
@@ -66,7 +70,7 @@ class Sampler:
         import comfy.sample
 
         model, schedule = self.guided(setting), (setting.sampler, SCHEDULERS[setting.sampler])
-        fast = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=not self.exact)
+        fast = torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=True)
         found, calls, started = [], 0.0, time.perf_counter()
         with torch.inference_mode(), unsharp_mask() if setting.form == UNSHARP else nullcontext(), fast:
             for first in range(0, setting.count, self.batch):

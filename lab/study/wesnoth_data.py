@@ -2,7 +2,7 @@
 """Packs the study's third data set: units of the game Battle for Wesnoth, 64 x 64, in colour on gray, by their people.
 
     apt-get download wesnoth-1.16-data && dpkg -x wesnoth-1.16-data_*.deb unpacked
-    python -m lab.study.wesnoth_data unpacked wesnoth.npz [sheet.png]
+    python -m lab.study.wesnoth_data unpacked wesnoth.npz
 
 The pictures are GPL-2 and are not part of this repository. Each is 72 x 72 and is cut, not resized, since that would
 change its high frequencies. The rest of an animation is much like its first picture, so all pictures of one unit are
@@ -82,15 +82,5 @@ def split(folder: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def sheet(images: np.ndarray, columns: int = 16, rows: int = 10) -> Image.Image:
-    """The first pictures [N, 3, h, w], side by side."""
-    shown = images[: columns * rows].transpose(0, 2, 3, 1)
-    lines = [np.concatenate(list(line), axis=1) for line in np.split(shown, rows)]
-    return Image.fromarray(np.concatenate(lines))
-
-
 if __name__ == "__main__":
-    packed = split(Path(sys.argv[1]) / UNITS)
-    np.savez_compressed(sys.argv[2], **packed)
-    if len(sys.argv) > 3:
-        sheet(packed["train_images"]).save(sys.argv[3])
+    np.savez_compressed(sys.argv[2], **split(Path(sys.argv[1]) / UNITS))

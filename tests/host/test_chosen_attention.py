@@ -108,7 +108,7 @@ def test_an_override_comes_before_what_the_checkpoint_chose(sag, model, choose):
 def test_it_breaks_no_graph_of_torch_compile(sag, model, choose):
     from types import SimpleNamespace
 
-    from lab.benchmarks.compiling import first_samples, through_the_node
+    from compiling import first_samples, through_the_node
 
     choose("")
     work = SimpleNamespace(sample=lambda m, callback=None: sample(m, callback=callback))

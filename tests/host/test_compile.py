@@ -4,10 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from compiling import first_samples, through_the_node
 from hosts import has_todays_nodes
 from tiny_unet import distance, sample
-
-from lab.benchmarks.compiling import first_samples, through_the_node
 
 pytestmark = has_todays_nodes
 GRAPH_BREAKS_OF_THE_PACK = 0

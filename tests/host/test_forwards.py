@@ -81,7 +81,7 @@ def test_a_call_of_the_unet_inside_another_is_one_more_forward_of_that(sag, mode
 
 @has_todays_nodes
 def test_the_same_under_torch_compile(sag, model):
-    from lab.benchmarks.compiling import through_the_node
+    from compiling import through_the_node
 
     compiled = through_the_node(reference(sag(model)), "eager")
     assert distance(sample(compiled, steps=1), sample(sag(model), steps=1)) < 1e-5  # each step is compiled anew

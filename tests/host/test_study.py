@@ -24,7 +24,7 @@ SAG = Setting("fashion", scale=1.0, steps=STEPS, count=COUNT)
 
 @pytest.fixture(scope="module")
 def sampler():
-    return Sampler(DEMO, LABELS, (COUNT, 1, 32, 32), "float32", batch=COUNT)
+    return Sampler(DEMO, LABELS, (COUNT, 1, 32, 32), COUNT, torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_the_wider_unet_is_known_by_its_weights(tmp_path):
 
     unet = architecture.build("cpu", 3, 32, wide=True).diffusion_model
     assert 22e6 < sum(p.numel() for p in unet.parameters()) < 22.1e6
-    wide = Sampler(saved(unet, 10, tmp_path / "w"), LABELS, (1, 3, 32, 32), "float32", 1)
+    wide = Sampler(saved(unet, 10, tmp_path / "w"), LABELS, (1, 3, 32, 32), 1, torch.float32)
     found = wide.sample(Setting("photographs", scale=1.0, steps=1, count=1, form="seg 3"))
     assert found.pictures.shape == (1, 3, 32, 32) and found.extra_calls == 1
 
@@ -191,7 +191,7 @@ def test_the_deeper_unet_is_known_by_its_weights(tmp_path):
 
     unet = architecture.build("cpu", 3, 64).diffusion_model
     assert sum(p.numel() for p in unet.parameters()) < 8.3e6  # 16 MiB in float16
-    deep = Sampler(saved(unet, 19, tmp_path / "w"), torch.arange(19), (1, 3, 64, 64), "float32", 1)
+    deep = Sampler(saved(unet, 19, tmp_path / "w"), torch.arange(19), (1, 3, 64, 64), 1, torch.float32)
     own = Setting("wesnoth", scale=1.0, steps=1, count=1, cfg=3.0)
     found = deep.sample(own)
     assert found.pictures.shape == (1, 3, 64, 64) and found.extra_calls == 1
@@ -229,18 +229,9 @@ def test_what_was_sampled_is_not_sampled_again(tmp_path):
     sag, noise = Setting("fashion", scale=1.0, count=20), Noise()
     for _ in range(2):
         results = Results(tmp_path / "fashion.jsonl")
-        sample_all(results, noise, measure, [sag.plain, sag], float("inf"), "float16")
+        sample_all(results, noise, measure, [sag.plain, sag], float("inf"))
     assert noise.asked == [sag.plain.name, sag.name]
     assert np.load(tmp_path / "fashion.npz")[sag.name].shape == (16, 1, 32, 32)
-
-
-def test_rows_in_other_arithmetic_are_kept_apart(tmp_path):
-    measure = Measure(Classifier(1, 10).eval().requires_grad_(False), torch.rand(40, 1, 32, 32))
-    sag, results = Setting("fashion", scale=1.0, count=20), Results(tmp_path / "1")
-    for arithmetic in ("float16", "float32"):
-        sample_all(results, Noise(), measure, [sag], float("inf"), arithmetic)
-    assert results.named(f"{sag.name}, float32")["plain"] == f"{sag.plain.name}, float32"
-    assert results.named(sag.name)["plain"] == sag.plain.name
 
 
 def test_every_setting_comes_after_the_one_it_is_held_against():

@@ -9,7 +9,6 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from lab.study.metrics import (
     GROUPS,
     Moments,
-    clipped_share,
     frechet,
     groups_of,
     high_frequency,
@@ -18,7 +17,6 @@ from lab.study.metrics import (
     nearest,
     precision_recall,
     radii,
-    settle,
 )
 
 
@@ -79,15 +77,6 @@ def test_high_frequency_is_that_of_the_finest_stripes_and_not_of_a_slope():
     stripes = torch.tensor([1.0, -1.0]).repeat(16).expand(1, 1, 32, 32)
     waves = (torch.arange(32) * (2 * torch.pi * 4 / 32)).cos().expand(1, 1, 32, 32)
     assert high_frequency(torch.cat([stripes, waves])).tolist() == pytest.approx([1.0, 0.0], abs=1e-6)
-
-
-def test_clipped_counts_what_lies_beyond_black_and_white():
-    assert clipped_share(torch.tensor([[[[1.5, -1.5, 1.0, 0.0]]]])).tolist() == [0.5]
-
-
-def test_settled_pictures_lose_what_is_nearly_black_or_white_and_nothing_else():
-    given = torch.tensor([-1.2, -0.95, -0.85, 0.0, 0.85, 0.95, 1.3])
-    assert settle(given).tolist() == pytest.approx([-1.0, -1.0, -0.85, 0.0, 0.85, 1.0, 1.0])
 
 
 def test_the_nearest_picture_may_be_mirrored_and_the_distance_is_in_units_of_a_pixel():
