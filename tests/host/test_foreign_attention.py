@@ -89,6 +89,17 @@ def test_of_several_nodes_each_says_it(sag, lines):
     assert [line.count("computes the middle block's attention") for _, line in lines()] == [1, 1]
 
 
+@pytest.mark.parametrize("stage", ["input", "output"])
+def test_replaces_on_other_blocks_stay_where_the_recorders_make_way(sag, stage):
+    model = tiny_model(2)
+    WAYS["another class"](model, READ)
+    for number in range(6):
+        model.set_model_attn1_replace(lambda q, k, v, extra_options: 2 * v, stage, number)
+    alone = sample(model, steps=2)
+    assert distance(alone, own(WAYS["another class"])) > 1e-3
+    assert torch.equal(sample(sag(model, sigma_start=FAINT), steps=2), alone)
+
+
 def test_a_replace_that_stood_there_before_keeps_its_way(sag):
     """The host calls it, and no forward of the layer, with this node and without."""
     model = tiny_model(2)

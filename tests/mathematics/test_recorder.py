@@ -196,6 +196,7 @@ def test_a_call_belongs_to_the_evaluation_of_its_sigma_whose_latent_it_has_or_wh
     assert evaluation.includes(x, sigma, conds)
     assert evaluation.includes(x.clone(), sigma, [conds[0]])
     assert evaluation.includes(x.clone(), sigma, [None, conds[1]])
+    assert evaluation.includes(x.clone(), sigma, [*conds, None])
     assert not evaluation.includes(x.clone(), sigma, conds)  # a part of the latent
     assert not evaluation.includes(x, sigma.clone(), conds)  # the next evaluation
 
@@ -312,6 +313,13 @@ def test_of_the_pass_on_the_degraded_latent_the_calls_in_which_the_layer_ran_are
 def test_a_call_belongs_to_what_its_evaluation_includes(evaluation):
     call, x, conds = UnetCall(evaluation), evaluation.x, evaluation.conds
     assert call.includes(x, evaluation.sigma, conds) and not call.includes(x, evaluation.sigma.clone(), conds)
+
+
+def test_of_several_calls_of_the_unet_one_with_foreign_attention_is_enough(evaluation):
+    for given in (evaluation, DegradedPass()):
+        for foreign in ("", "a pack's", ""):
+            given.take(UnetCall(given, foreign))
+        assert given.foreign == "a pack's"
 
 
 class Replace:
