@@ -64,7 +64,7 @@ class Setting:
 
     @property
     def evaluations(self) -> float:
-        """UNet evaluations a picture, about; for estimates of time."""
+        """UNet evaluations a picture, about: of equals the dose with fewer is chosen."""
         share = (self.active[1] - self.active[0]) / self.steps if self.active else 1.0
         return self.steps * (1 + (self.cfg != 1) + (share if self.scale else 0.0))
 

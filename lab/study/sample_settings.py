@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Samples the settings of the study and measures them: one line of JSON a setting, and what is there is not repeated.
 
-    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions choose --budget-seconds 500
+    python -m lab.study.sample_settings fashion --data FOLDER --work FOLDER --questions choose
     python -m lab.study.sample_settings photographs --data FILE --weights FILE --work FOLDER --questions decide beside
 
 `decide` and `beside` ask about the dose that the rows of `choose` say, of both worlds, in --work. Needs COMFYUI_PATH.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -109,17 +109,12 @@ def add_floors(results: Results, world: str, measure: Measure, data: Path, count
             results.add(name=name, world=world, count=count, test_accuracy=accuracy, plain=name, figures=figures)
 
 
-def sample_all(results: Results, sampler: Sampler, measure: Measure, settings: Iterable[Setting], ends: float) -> None:
-    """Every setting that is not there yet, until the next one would not be done by `ends`."""
-    pace = 0.0  # seconds for one evaluation of one picture, of the last setting
+def sample_all(results: Results, sampler: Sampler, measure: Measure, settings: Iterable[Setting]) -> None:
+    """Every setting that is not there yet."""
     for setting in settings:
-        name = setting.name
+        name, started = setting.name, time.perf_counter()
         if results.named(name):
             continue
-        work, started = setting.evaluations * setting.count, time.perf_counter()
-        if started + pace * work > ends:
-            print(f"out of time before {name}", flush=True)
-            return
         sampled = sampler.sample(setting)
         figures = measure.figures(sampled.pictures, sampler.classes[: setting.count])
         of_run = {key: value for key, value in vars(sampled).items() if key != "pictures"}
@@ -128,9 +123,8 @@ def sample_all(results: Results, sampler: Sampler, measure: Measure, settings: I
             device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         )  # fmt: skip
         results.keep(name, sampled.pictures)
-        pace = (time.perf_counter() - started) / work
         distances = [f"{figures[metric][0]:.3f}" for metric in figures if metric.startswith("frechet")]
-        spent = f"{sampled.seconds:.1f} of {pace * work:.1f} s"
+        spent = f"{sampled.seconds:.1f} of {time.perf_counter() - started:.1f} s"
         print(f"{name}: Fréchet {', '.join(distances)}; {spent}", flush=True)
 
 
@@ -148,9 +142,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder of the classifier and the results")
     parser.add_argument("--questions", nargs="*", default=[], help="in the order to sample them")
     parser.add_argument("--share", default="0/1", help="which of how many processes this is")
-    parser.add_argument("--pictures", type=int, help="so many a setting, for a trial")
     parser.add_argument("--batch", type=int, default=2000)
-    parser.add_argument("--budget-seconds", type=float, default=float("inf"))
     parser.add_argument("--classifier-steps", type=int, default=STEPS)
     return parser.parse_args()
 
@@ -170,15 +162,13 @@ def main() -> None:
     images, labels = load_images(options.data)
     measure = Measure(network, images, ImageNetFeatures(device))
     dose = chosen(distances(options.work)) if {"decide", "beside"} & {*options.questions} else None
-    asked = in_order(options.world, options.questions, dose)
-    settings = [replace(s, count=options.pictures or s.count) for s in asked]
+    settings = in_order(options.world, options.questions, dose)
     results = Results(options.work / f"{options.world}.{own}.jsonl")
     if own == 0:
         add_floors(results, options.world, measure, options.data, {s.count for s in settings}, accuracy)
     shape = (max(s.count for s in settings), *images.shape[1:])
     sampler = Sampler(options.weights, labels, shape, options.batch)
-    ends = started + options.budget_seconds
-    sample_all(results, sampler, measure, settings[own::processes], ends)
+    sample_all(results, sampler, measure, settings[own::processes])
     print(f"{time.perf_counter() - started:.0f} s in all", flush=True)
 
 

@@ -229,7 +229,7 @@ def test_what_was_sampled_is_not_sampled_again(tmp_path):
     sag, noise = Setting("fashion", scale=1.0, count=20), Noise()
     for _ in range(2):
         results = Results(tmp_path / "fashion.jsonl")
-        sample_all(results, noise, measure, [sag.plain, sag], float("inf"))
+        sample_all(results, noise, measure, [sag.plain, sag])
     assert noise.asked == [sag.plain.name, sag.name]
     assert np.load(tmp_path / "fashion.npz")[sag.name].shape == (16, 1, 32, 32)
 
