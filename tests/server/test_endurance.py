@@ -90,8 +90,13 @@ def sampled(server, alone, seeds):
 
 
 def held(server):
-    """Tensors, their bytes and objects of this pack; beside them MiB of the process, open files, and lines of log."""
-    asked = {"held": {"class_type": "SAG tests: held", "inputs": {"pack": "sag-delayed-activation"}}}
+    """Tensors, their bytes and objects of this pack; beside them MiB of the process, open files, and lines of log.
+
+    The MODEL with the node is held meanwhile: a host may drop what no node of the prompt asks for.
+    """
+    asked = {name: workflow(0)[name] for name in ("model", "sag")}
+    inputs = {"pack": "sag-delayed-activation", "model": ["sag", 0]}
+    asked["held"] = {"class_type": "SAG tests: held", "inputs": inputs}
     counted = {name: count for name, (count,) in server.wait(server.queue(asked))["outputs"]["held"].items()}
     assert counted["tensors"] and counted["own"]
     return counted | {"MiB": resident(server), "files": open_files(server), "lines": lines_of_log(server)}
