@@ -30,7 +30,7 @@ FIGURES = {
         photographs: 30 steps: Cd | photographs: cfg 1.5: Id | units: cfg 10: Cd | units: 30 steps: Id
         photographs: PAG 3: C I | units: PAG 3: C I | photographs: SAG: C I | units: SAG: C I
         photographs: scale -0.25: C I | units: scale -0.25: C I
-        photographs once: no guidance: c i | photographs once: scale 0, sampler dpmpp_2m: c i
+        photographs, Euler: no guidance: c i
         photographs: photographs, test pictures, 5000 pictures: c i
         photographs: SAG: F | photographs: scale -0.25: F | units: SAG: F | units: scale -0.25: F
         photographs, Euler: SAG -0.5 later: C I | photographs: detail: C I

@@ -44,7 +44,6 @@ WORLDS = {  # the CSV, and what a name is there
     "photographs, Euler": ("attention", "photographs, cfg 1.25, {}, noise 2, 20 steps, 5000 pictures"),
     "units": ("attention", "wesnoth, cfg 8, {}, sampler dpmpp_2m, noise 2, 20 steps, 2000 pictures"),
     "units, Euler": ("attention", "wesnoth, cfg 8, {}, noise 2, 20 steps, 2000 pictures"),
-    "photographs once": ("attention", "photographs, cfg 1.25, {}, 20 steps, 5000 pictures"),
     "paper fashion": ("paper", "fashion, {}, 20 steps, 10000 pictures"),
     "paper few": ("paper", "fashion, {}, 20 steps, 2000 pictures"),
     "paper emoji": ("paper", "emoji, {}, 20 steps, 2000 pictures"),
