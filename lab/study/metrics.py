@@ -21,7 +21,6 @@ from scipy import stats
 
 GROUPS = 20
 NEIGHBOUR = 3
-SPARE = 13  # neighbours kept beyond the third: nearly always one of them is the third without a group
 HIGH = 0.25  # cycles a pixel: half of the highest frequency that a picture holds
 COPIED = 0.1  # from a training picture by no more than 13 of 255 gray levels: of unseen units of Wesnoth none is
 
@@ -90,18 +89,14 @@ def frechet(sampled: Moments, real: Moments) -> np.ndarray:
 
 def radii(features: torch.Tensor) -> torch.Tensor:
     """Distance to the third neighbour [GROUPS + 1, N], among all and without each group; -1 for those left out."""
-    count, groups = len(features), groups_of(len(features), features.device)
+    groups = groups_of(len(features), features.device)
     distances = torch.cdist(features, features).fill_diagonal_(torch.inf)
-    near, who = distances.topk(min(NEIGHBOUR + SPARE, count - 1), largest=False)
-    found = [near[:, NEIGHBOUR - 1]]
-    for group in range(GROUPS):
-        rank = (groups[who] != group).cumsum(dim=1)
-        third = near.gather(1, (rank >= NEIGHBOUR).int().argmax(dim=1, keepdim=True))[:, 0]
-        hemmed_in = rank[:, -1] < NEIGHBOUR  # by its own group, where that holds what is nearly the same
-        others = distances[hemmed_in][:, groups != group]
-        third[hemmed_in] = others.topk(NEIGHBOUR, largest=False).values[:, -1]
-        found.append(torch.where(groups == group, -1.0, third))
-    return torch.stack(found)
+
+    def third(left_out: torch.Tensor) -> torch.Tensor:
+        others = distances.masked_fill(left_out, torch.inf)
+        return others.topk(NEIGHBOUR, largest=False).values[:, -1].masked_fill(left_out, -1.0)
+
+    return torch.stack([third(groups == group) for group in (-1, *range(GROUPS))])  # -1: no group
 
 
 def precision_recall(sampled: torch.Tensor, real: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
