@@ -152,7 +152,6 @@ def main() -> None:
     load_host()
     from lab.demo.train import load_images
 
-    torch.set_float32_matmul_precision("high")
     own, processes = map(int, options.share.split("/"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     file = options.work / f"{options.world}_classifier.safetensors"
@@ -167,6 +166,7 @@ def main() -> None:
     if own == 0:
         add_floors(results, options.world, measure, options.data, {s.count for s in settings}, accuracy)
     shape = (max(s.count for s in settings), *images.shape[1:])
+    torch.set_float32_matmul_precision("high")  # of neighbours' distances; the UNet runs in float16
     sampler = Sampler(options.weights, labels, shape, options.batch)
     sample_all(results, sampler, measure, settings[own::processes])
     print(f"{time.perf_counter() - started:.0f} s in all", flush=True)

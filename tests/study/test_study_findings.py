@@ -61,6 +61,7 @@ def test_on_the_worlds_it_was_chosen_on_it_helps_by_both_eyes_and_an_unsharp_mas
 
 def test_30_plain_steps_are_as_good_on_emoji_by_imagenet_and_harm_nowhere():
     assert between("emoji", "30 steps", "frechet_imagenet_dose")
+    assert [best("emoji", eye)["name"] for eye in EYES] == [name("emoji", c) for c in ("unsharp mask 0.25", "30 steps")]
     assert not any(rises(world, "30 steps", eye) for world in THREE for eye in EYES)
 
 
@@ -225,8 +226,10 @@ def test_units_have_too_much_texture_and_so_sag_helps_them_by_both_eyes_in_both_
 
 
 def test_photographs_gained_from_a_negative_scale_with_euler_alone_and_detail_harmed_them_by_both_eyes():
-    assert all(falls("photographs, Euler", "SAG -0.5 later", eye) for eye in EYES)
-    assert all(rises("photographs", called, eye) for called in ("SAG -0.5 later", "detail") for eye in EYES)
+    assert all(falls("photographs, Euler", "SAG -0.5 in the middle", eye) for eye in EYES)
+    assert all(rises("photographs", called, eye) for called in ("SAG -0.5 in the middle", "detail") for eye in EYES)
     of_photographs = ATTENTION[(ATTENTION["world"] == "photographs") & (ATTENTION["form"] == "sag")]
     best = of_photographs[of_photographs["against"] == name("photographs, Euler", "no guidance")]
-    assert all(best[f"{eye}_difference"].idxmin() == name("photographs, Euler", "SAG -0.5 later") for eye in EYES)
+    assert all(
+        best[f"{eye}_difference"].idxmin() == name("photographs, Euler", "SAG -0.5 in the middle") for eye in EYES
+    )

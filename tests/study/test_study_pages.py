@@ -33,7 +33,7 @@ FIGURES = {
         photographs, Euler: no guidance: c i
         photographs: photographs, test pictures, 5000 pictures: c i
         photographs: SAG: F | photographs: scale -0.25: F | units: SAG: F | units: scale -0.25: F
-        photographs, Euler: SAG -0.5 later: C I | photographs: detail: C I
+        photographs, Euler: SAG -0.5 in the middle: C I | photographs: detail: C I
         wesnoth: no guidance: c | wesnoth: wesnoth, test pictures, 648 pictures: c""",
     "docs/study/detail.md": """
         fashion few: no guidance: c i H

@@ -25,7 +25,7 @@ OF_DIT = {  # what is called otherwise there
 OF_ATTENTION = {
     "cfg 1.5": "photographs, cfg 1.5, scale 0, sampler dpmpp_2m, noise 2, 20 steps, 5000 pictures",
     "cfg 10": "wesnoth, cfg 10, scale 0, sampler dpmpp_2m, noise 2, 20 steps, 2000 pictures",
-    "detail": "scale 0.5, steps 13 to 20, detail 0.5", "SAG -0.5 later": "scale -0.5, steps 7 to 14",
+    "detail": "scale 0.5, steps 13 to 20, detail 0.5", "SAG -0.5 in the middle": "scale -0.5, steps 7 to 14",
     "SEG": "scale 3, steps 7 to 14, form seg 1", "PAG 3": "scale 3, steps 7 to 14, form pag",
     **{called: f"scale {scale}, steps 7 to 14, form unsharp smoothed by 0.7" for called, scale in zip(
         UNSHARP, (0.1, 0.25, 0.5), strict=True)},
